@@ -9,20 +9,20 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-struct Row {
+struct MechanismRow {
   CK_MECHANISM_TYPE type;
   std::string_view name;
 };
 
 // Every CKM_ of p11-kit's header but CKM_VENDOR_DEFINED and what is counted from it, written by pkcs11/CMakeLists.txt. Of two names of one number the first one is given.
-constexpr Row kTable[] = {
+constexpr MechanismRow kMechanisms[] = {
 #include <mechanism_names.inc>
 };
 
 }  // namespace
 
 std::string mechanism_name(unsigned long type) {
-  for (const Row& row : kTable) {
+  for (const MechanismRow& row : kMechanisms) {
     if (row.type == type) return std::string(row.name);
   }
   return fmt::format("0x{:08x}", type);

@@ -17,7 +17,7 @@ using P = AboutPin;
 // Not judged are only codes that PKCS#11 v2.40 §5.1 defines as found when the call began. CKR_DEVICE_REMOVED,
 // CKR_FUNCTION_CANCELED and CKR_SESSION_CLOSED happen "during the execution" of it, and CKR_CANCEL,
 // CKR_FUNCTION_REJECTED and CKR_HOST_MEMORY may: the token may have counted the PIN.
-constexpr ReturnCode kTable[] = {
+constexpr ReturnCode kReturnCodes[] = {
     {CODE(CKR_CANCEL), "the operation was cancelled", K::unavailable, "somebody must confirm it at the token in time"},
     {CODE(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable},
     {CODE(CKR_SLOT_ID_INVALID), "the slot is gone", K::unavailable, R::reinitialize,
@@ -161,11 +161,11 @@ constexpr ReturnCode kUnknown{~0UL, "CKR_UNKNOWN", "the module answers with an u
 }  // namespace
 
 std::span<const ReturnCode> return_codes() {
-  return kTable;
+  return kReturnCodes;
 }
 
 const ReturnCode& return_code(unsigned long code) {
-  for (const ReturnCode& row : kTable) {
+  for (const ReturnCode& row : kReturnCodes) {
     if (row.code == code) return row;
   }
   return (code & CKR_VENDOR_DEFINED) != 0 ? kVendor : kUnknown;

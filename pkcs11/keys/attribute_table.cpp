@@ -17,7 +17,7 @@ using F = AttributeForm;
 #define HSMBRIDGE_CKA(name) name, #name
 
 // code and name | how its value reads. In the order in which they are shown.
-constexpr AttributeRow kTable[] = {
+constexpr AttributeRow kAttributes[] = {
     {HSMBRIDGE_CKA(CKA_CLASS), F::object_class},
     {HSMBRIDGE_CKA(CKA_KEY_TYPE), F::key_type},
     {HSMBRIDGE_CKA(CKA_LABEL), F::text},
@@ -111,13 +111,13 @@ std::string readable(ByteView value) {
 }  // namespace
 
 std::span<const AttributeRow> attribute_table() {
-  return kTable;
+  return kAttributes;
 }
 
 const AttributeRow* attribute_row(CK_ATTRIBUTE_TYPE type) {
-  const auto* const found =
-      std::find_if(std::begin(kTable), std::end(kTable), [type](const AttributeRow& row) { return row.type == type; });
-  return found == std::end(kTable) ? nullptr : found;
+  const auto* const found = std::find_if(std::begin(kAttributes), std::end(kAttributes),
+                                         [type](const AttributeRow& row) { return row.type == type; });
+  return found == std::end(kAttributes) ? nullptr : found;
 }
 
 std::string attribute_text(const AttributeRow& row, ByteView value) {

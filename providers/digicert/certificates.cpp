@@ -11,7 +11,7 @@
 namespace hsmbridge::digicert {
 namespace {
 
-constexpr std::size_t kMostCertificates = 100;
+constexpr std::size_t kMostInBundle = 100;
 
 std::vector<Bytes> in_base64(std::string_view text) {
   std::string digits;
@@ -41,7 +41,7 @@ std::vector<Bytes> read_any(std::string_view text) {
 std::vector<Bytes> certificates_in(std::string_view text) {
   try {
     std::vector<Bytes> found = read_any(text);
-    if (found.size() > kMostCertificates) throw Error{ErrorKind::corrupt, "it holds far too many certificates"};
+    if (found.size() > kMostInBundle) throw Error{ErrorKind::corrupt, "it holds far too many certificates"};
     return found;
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "what DigiCert handed out is not a certificate: " + error.message()};

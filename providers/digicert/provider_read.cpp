@@ -32,10 +32,10 @@ CertificateAnswer answer_in(const IssuedResult& result) {
   return answer;
 }
 
-constexpr std::size_t kMostCertificates = 100;
+constexpr std::size_t kMostIssuers = 100;
 
 std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
-  if (ders.size() > kMostCertificates) {
+  if (ders.size() > kMostIssuers) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert handed out {} certificates for one", ders.size())};
   }
   try {

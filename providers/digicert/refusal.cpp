@@ -17,14 +17,14 @@ bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-struct StatusRow {
+struct HttpStatusRow {
   long status;
   ErrorKind kind;
   std::string_view advice;
 };
 // What a complete refusal of that HTTP status lets the caller do. The status counts, not the code: two vocabularies of
 // codes are in use, and no source ties one to a status.
-constexpr StatusRow kStatuses[] = {
+constexpr HttpStatusRow kHttpStatuses[] = {
     {400, ErrorKind::invalid_input, "`hsmbridge provider show NAME --profiles` shows what the profile requires"},
     {401, ErrorKind::denied,
      "give `api_key` a valid API token of a service user of this DigiCert ONE account; tokens of the demo and the "
@@ -52,7 +52,7 @@ std::optional<providers::Refused> refusal_in(std::string_view what, const net::R
   // anything else at the gate let nothing through.
   const bool at_the_gate = answer.status == 401 && !providers::is_html(answer.content_type(), answer.body);
   if (refusals.empty() && !at_the_gate) return std::nullopt;
-  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
+  const HttpStatusRow* row = providers::row_with(kHttpStatuses, &HttpStatusRow::status, answer.status);
   ErrorKind kind = row != nullptr ? row->kind : ErrorKind::invalid_input;
   if (kind == ErrorKind::invalid_input && is_a_no(refusals)) kind = ErrorKind::refused;
   const std::string_view verb = answer.status == 401   ? "DigiCert does not accept our credentials"

@@ -11,7 +11,6 @@
 namespace hsmbridge::securosys {
 namespace {
 
-using workflow::Approver;
 using workflow::RequestStatus;
 
 struct StatusRow {
@@ -44,17 +43,17 @@ class Roll {
   explicit Roll(const ProgressContext& context) : context_(context) {
     if (!context.policy) return;
     for (const approval::Member& member : approval::members(*context.policy)) {
-      Approver approver{member.person.name, member.person.key.str(), joined(member.groups),
-                        Approver::Decision::pending};
+      workflow::Approver approver{member.person.name, member.person.key.str(), joined(member.groups),
+                                  workflow::Approver::Decision::pending};
       if (approver.name.empty()) approver.name = name_of(member.person.key);
       result_.push_back(std::move(approver));
     }
   }
 
-  void note(const std::vector<std::string>& keys, Approver::Decision decision) {
+  void note(const std::vector<std::string>& keys, workflow::Approver::Decision decision) {
     for (const std::string& key : keys) {
       const SpkiHash hash = hash_of(key);
-      const auto there = std::find_if(result_.begin(), result_.end(), [&](const Approver& approver) {
+      const auto there = std::find_if(result_.begin(), result_.end(), [&](const workflow::Approver& approver) {
         return !hash.empty() && approver.key == hash.str();
       });
       if (there != result_.end()) {
@@ -62,12 +61,12 @@ class Roll {
       } else {
         result_.push_back({hash.empty() ? "(unreadable key)" : name_of(hash), hash.str(), "", decision});
       }
-      if (!hash.empty() && decision == Approver::Decision::approved) decisions_.approved.insert(hash);
-      if (!hash.empty() && decision == Approver::Decision::rejected) decisions_.rejected.insert(hash);
+      if (!hash.empty() && decision == workflow::Approver::Decision::approved) decisions_.approved.insert(hash);
+      if (!hash.empty() && decision == workflow::Approver::Decision::rejected) decisions_.rejected.insert(hash);
     }
   }
 
-  std::vector<Approver> take() { return std::move(result_); }
+  std::vector<workflow::Approver> take() { return std::move(result_); }
   const approval::Decisions& decisions() const { return decisions_; }
 
  private:
@@ -77,7 +76,7 @@ class Roll {
   }
 
   const ProgressContext& context_;
-  std::vector<Approver> result_;
+  std::vector<workflow::Approver> result_;
   approval::Decisions decisions_;
 };
 
@@ -118,9 +117,9 @@ RequestStatus standing_of(std::string_view status) {
 workflow::Progress progress_of(const SignRequestStatus& status, const ProgressContext& context) {
   Roll roll(context);
   // A key in two lists counts as the later one: a refusal weighs more than an approval.
-  roll.note(status.not_yet_approved_by, Approver::Decision::pending);
-  roll.note(status.approved_by, Approver::Decision::approved);
-  roll.note(status.rejected_by, Approver::Decision::rejected);
+  roll.note(status.not_yet_approved_by, workflow::Approver::Decision::pending);
+  roll.note(status.approved_by, workflow::Approver::Decision::approved);
+  roll.note(status.rejected_by, workflow::Approver::Decision::rejected);
   return progress_from(roll, standing_of(status.status), context);
 }
 
@@ -131,8 +130,8 @@ workflow::Progress progress_at_start(const ProgressContext& context) {
 
 std::string rejected_by(const workflow::Progress& progress) {
   std::vector<std::string> who;
-  for (const Approver& approver : progress.approvers) {
-    if (approver.decision == Approver::Decision::rejected) {
+  for (const workflow::Approver& approver : progress.approvers) {
+    if (approver.decision == workflow::Approver::Decision::rejected) {
       who.push_back(approver.name.empty() ? approver.key.substr(0, 16) + "…" : approver.name);
     }
   }

@@ -36,12 +36,12 @@ constexpr auto kErrorCodes = std::to_array<ErrorCode>({
     {20216, ErrorKind::not_found, "check `zone`: 'Application\\Template alias'"},
 });
 
-struct StatusRow {
+struct HttpStatusRow {
   long status;
   ErrorKind kind;
   std::string_view advice;
 };
-constexpr auto kStatuses = std::to_array<StatusRow>({
+constexpr auto kHttpStatuses = std::to_array<HttpStatusRow>({
     {401, ErrorKind::denied, kCredential},
     {403, ErrorKind::denied, "these credentials may not do that: see the account's role, scopes and applications"},
     {404, ErrorKind::not_found, ""},
@@ -84,7 +84,7 @@ bool is_credential_refusal(const Refusal& refusal) {
 Error service_error(std::string_view what, long http_status, const Refusal& refusal) {
   ErrorKind kind = ErrorKind::refused;
   std::string_view advice;
-  if (const StatusRow* status = providers::row_with(kStatuses, &StatusRow::status, http_status)) {
+  if (const HttpStatusRow* status = providers::row_with(kHttpStatuses, &HttpStatusRow::status, http_status)) {
     kind = status->kind;
     advice = status->advice;
   }

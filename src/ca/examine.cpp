@@ -44,7 +44,7 @@ bool self_issued(const Certificate& certificate) {
   return x509::likeness(certificate.subject(), certificate.issuer()) <= x509::Likeness::other_spelling;
 }
 
-std::string spoken(const Certificate& authority, std::size_t height) {
+std::string authority_at(const Certificate& authority, std::size_t height) {
   return fmt::format("{} \"{}\"", height == 0 ? "the issuer" : "the CA", authority.subject().to_string());
 }
 
@@ -58,7 +58,7 @@ class Examination {
     std::size_t below = is_ca(certificate_) ? 1 : 0;  // CAs that the path length of the next one up counts
     for (std::size_t i = 0; i < path_.authorities.size(); ++i) {
       const Certificate& authority = path_.authorities[i];
-      who_ = spoken(authority, i);
+      who_ = authority_at(authority, i);
       check_path_length(authority, below);
       check_usages(authority);
       for (std::string& reason : forbidden_names(certificate_.content, authority)) add(std::move(reason));
@@ -122,7 +122,7 @@ class Inspection {
   std::vector<Unfitness> run() {
     for (std::size_t i = 0; i < path_.authorities.size(); ++i) {
       const Certificate& authority = path_.authorities[i];
-      who_ = spoken(authority, i);
+      who_ = authority_at(authority, i);
       check_validity(authority);
       check_powers(authority, i > 0 && i + 1 == path_.authorities.size() && path_.gap.empty());
       check_critical(authority);

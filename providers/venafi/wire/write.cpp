@@ -39,12 +39,12 @@ struct Unit {
   bool time;  // after the T
   std::int64_t seconds;
 };
-constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kSecondsADay = 86400;
 constexpr auto kUnits = std::to_array<Unit>({
-    {'Y', false, 366 * kDay},
-    {'M', false, 31 * kDay},
-    {'W', false, 7 * kDay},
-    {'D', false, kDay},
+    {'Y', false, 366 * kSecondsADay},
+    {'M', false, 31 * kSecondsADay},
+    {'W', false, 7 * kSecondsADay},
+    {'D', false, kSecondsADay},
     {'H', true, 3600},
     {'M', true, 60},
     {'S', true, 1},
@@ -118,8 +118,8 @@ std::string service_account_token_text(std::string_view jwt) {
 
 std::string iso_duration(Duration duration) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(duration).count();
-  const auto days = seconds / kDay;
-  const auto rest = seconds % kDay;
+  const auto days = seconds / kSecondsADay;
+  const auto rest = seconds % kSecondsADay;
   const std::string date = days > 0 ? fmt::format("P{}D", days) : "P";
   if (rest == 0 && days > 0) return date;
   return date + fmt::format("T{}H{}M{}S", rest / 3600, rest % 3600 / 60, rest % 60);
@@ -127,7 +127,7 @@ std::string iso_duration(Duration duration) {
 
 std::optional<Duration> longest_of_iso(std::string_view text) {
   if (text.size() < 3 || text[0] != 'P') return std::nullopt;
-  constexpr std::int64_t kMost = std::int64_t{1000} * 366 * kDay;
+  constexpr std::int64_t kMost = std::int64_t{1000} * 366 * kSecondsADay;
   std::int64_t total = 0;
   std::int64_t number = -1;
   bool time = false;

@@ -13,7 +13,7 @@ namespace {
 
 using Decision = workflow::ApprovalAuthority::Decision;
 
-constexpr Duration kLimit = std::chrono::minutes{1};
+constexpr Duration kDecisionLimit = std::chrono::minutes{1};
 
 std::string not_waiting(const std::string& id, const std::string& provider, const std::string& status) {
   return fmt::format("request {} at {} is not waiting for approval: its status is {}", id, provider, status);
@@ -34,7 +34,7 @@ AccountApprovals::AccountApprovals(std::string name, std::shared_ptr<workflow::P
 }
 
 workflow::Report AccountApprovals::standing(const std::string& id, ByteView csr) {
-  return authority_->standing(ProviderReference(id), csr, kLimit);
+  return authority_->standing(ProviderReference(id), csr, kDecisionLimit);
 }
 
 workflow::ApprovalTask AccountApprovals::show(const std::string& id, ByteView csr) {
@@ -73,7 +73,7 @@ void AccountApprovals::decide(const workflow::ApprovalTask& task, Decision decis
   // Written down first, so that what was sent is known even when the answer is lost.
   leaf("provider-decision", "");
   try {
-    authority_->decide(ProviderReference(task.id), decision, reason, kLimit);
+    authority_->decide(ProviderReference(task.id), decision, reason, kDecisionLimit);
   } catch (const Error& error) {
     leaf("provider-decision-answered", fmt::format("{}: {}", to_string(error.kind()), error.message()));
     throw;

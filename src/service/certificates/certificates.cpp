@@ -19,7 +19,7 @@ namespace {
 namespace status = workflow::status;
 
 constexpr std::size_t kLeastPrefix = 4;
-constexpr unsigned kMostCandidates = 10;
+constexpr unsigned kMostCertificates = 10;
 constexpr Duration kLongestPause = std::chrono::hours{24};
 constexpr int kPauseParts = 8;  // of the time left
 constexpr int kThirds = 3;      // of a life
@@ -49,9 +49,9 @@ std::optional<std::string> fingerprint_prefix(std::string_view typed) {
 
 [[noreturn]] void refuse_ambiguous(const std::vector<workflow::CertificateRecord>& found, std::string_view typed) {
   Error error{ErrorKind::ambiguous,
-              fmt::format("{}{} certificates begin with {}", found.size() > kMostCandidates ? "more than " : "",
-                          std::min<std::size_t>(found.size(), kMostCandidates), typed)};
-  for (std::size_t i = 0; i < found.size() && i < kMostCandidates; ++i) {
+              fmt::format("{}{} certificates begin with {}", found.size() > kMostCertificates ? "more than " : "",
+                          std::min<std::size_t>(found.size(), kMostCertificates), typed)};
+  for (std::size_t i = 0; i < found.size() && i < kMostCertificates; ++i) {
     error.with("candidate",
                fmt::format("{} {} {}", found[i].fingerprint.substr(0, 16), found[i].status, found[i].subject));
   }
@@ -93,7 +93,7 @@ void refuse_other_meaning(workflow::Store& store, const workflow::CertificateRec
   constexpr std::size_t kLongestId = 16;
   if (typed.size() > kLongestId || typed.find(':') != std::string_view::npos) return;
   std::vector<workflow::CertificateRecord> meant{record};
-  for (const auto& id : store.by_prefix(request_prefix(typed), kMostCandidates)) {
+  for (const auto& id : store.by_prefix(request_prefix(typed), kMostCertificates)) {
     workflow::CertificateQuery query;
     query.request = id;
     for (auto& brought : store.certificates(query)) {
@@ -148,7 +148,7 @@ workflow::CertificateRecord find_certificate(workflow::Store& store, std::string
   if (const auto prefix = fingerprint_prefix(typed)) {
     workflow::CertificateQuery query;
     query.prefix = *prefix;
-    query.most = kMostCandidates + 1;
+    query.most = kMostCertificates + 1;
     auto found = store.certificates(query);
     if (found.size() > 1) refuse_ambiguous(found, *prefix);
     if (found.size() == 1) {

@@ -138,8 +138,8 @@ std::optional<std::string> begins_late(const workflow::Order& order, Instant beg
   return why + "; accepted, it waits for that day";
 }
 
-workflow::CertificateRecord record_of(const workflow::Order& order, const workflow::Verifying& state,
-                                      const x509::Certificate& certificate, Instant now) {
+workflow::CertificateRecord certificate_record(const workflow::Order& order, const workflow::Verifying& state,
+                                               const x509::Certificate& certificate, Instant now) {
   workflow::CertificateRecord record;
   record.fingerprint = hex(sha256(certificate.der));
   record.der = certificate.der;
@@ -193,7 +193,7 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
     return outcome(
         workflow::ResultUnreadable{fmt::format("it could not be checked: {}", x509::bounded(error.message()))});
   }
-  auto record = record_of(order, *state, *certificate, now);
+  auto record = certificate_record(order, *state, *certificate, now);
   // As its own successor it would be superseded, and never renewed again.
   if (!record.predecessor.empty() && record.predecessor == record.fingerprint) {
     return outcome(workflow::ResultUnreadable{"it is the very certificate that was to be renewed, not a new one"});

@@ -18,7 +18,7 @@ namespace hsmbridge::service {
 
 namespace {
 
-constexpr Duration kLimit = std::chrono::minutes{1};
+constexpr Duration kCheckLimit = std::chrono::minutes{1};
 
 // What names the key from here on: its id, so that another key of that label that appears later changes nothing; its
 // URI, id and label together, where another key has that id too.
@@ -187,7 +187,7 @@ EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Sto
   check.notes.insert(check.notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Draft draft = draft_of(std::move(csr), std::move(added), now);
   const workflow::Key key;
-  const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
+  const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kCheckLimit};
   check.reasons = provider->check(call);
   auto* service = dynamic_cast<workflow::DryRun*>(provider.get());
   if (service != nullptr && made) {

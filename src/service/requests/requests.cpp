@@ -16,7 +16,7 @@ namespace hsmbridge::service {
 
 namespace {
 
-constexpr unsigned kMostCandidates = 10;
+constexpr unsigned kMostRequests = 10;
 
 Error no_such_request(const std::string& what) {
   return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
@@ -27,13 +27,13 @@ Error no_such_request(const std::string& what) {
 
 RequestId find_request(workflow::Requests& store, std::string_view typed) {
   const auto prefix = request_prefix(typed);
-  const auto found = store.by_prefix(prefix, kMostCandidates + 1);
+  const auto found = store.by_prefix(prefix, kMostRequests + 1);
   if (found.empty()) throw no_such_request(prefix);
   if (found.size() == 1) return found.front();
   Error error{ErrorKind::ambiguous,
-              fmt::format("{}{} requests begin with {}", found.size() > kMostCandidates ? "more than " : "",
-                          std::min<std::size_t>(found.size(), kMostCandidates), prefix)};
-  for (std::size_t i = 0; i < found.size() && i < kMostCandidates; ++i) {
+              fmt::format("{}{} requests begin with {}", found.size() > kMostRequests ? "more than " : "",
+                          std::min<std::size_t>(found.size(), kMostRequests), prefix)};
+  for (std::size_t i = 0; i < found.size() && i < kMostRequests; ++i) {
     const auto record = store.find(found[i]);
     if (!record) continue;
     const auto row = row_of(*record);

@@ -19,7 +19,7 @@ namespace hsmbridge::service {
 namespace {
 
 // How long a person waits for the provider.
-constexpr Duration kLimit = std::chrono::minutes{1};
+constexpr Duration kQuestionLimit = std::chrono::minutes{1};
 
 const workflow::Key& key_of(const workflow::Record& record) {
   const auto* key = workflow::key_of(record.state);
@@ -100,7 +100,7 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
                                     submission == nullptr ? 1U : submission->attempt,
                                     submission != nullptr && submission->is_known() ? submission : nullptr,
                                     now,
-                                    kLimit};
+                                    kQuestionLimit};
   auto report = finder->find_by_serial(call, serial);
   if (!report.result) {
     const bool gone = report.status == workflow::RequestStatus::gone;

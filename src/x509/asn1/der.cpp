@@ -9,7 +9,7 @@
 namespace hsmbridge::x509::der {
 namespace {
 
-[[noreturn]] void refuse(std::string_view what, const std::string& why) {
+[[noreturn]] void refuse_der(std::string_view what, const std::string& why) {
   throw Error{ErrorKind::invalid_input, std::string(what) + ": " + why};
 }
 
@@ -20,32 +20,32 @@ std::string tag_text(std::uint8_t tag) {
 unsigned two_digits(ByteView text, std::size_t at, std::string_view what) {
   const unsigned high = static_cast<unsigned>(text[at]) - '0';
   const unsigned low = static_cast<unsigned>(text[at + 1]) - '0';
-  if (high > 9 || low > 9) refuse(what, "a time contains a character that is not a digit");
+  if (high > 9 || low > 9) refuse_der(what, "a time contains a character that is not a digit");
   return high * 10 + low;
 }
 
 }  // namespace
 
 Element Reader::any(std::string_view what) {
-  if (rest_.empty()) refuse(what, "it is missing");
+  if (rest_.empty()) refuse_der(what, "it is missing");
   const std::uint8_t tag = rest_[0];
-  if (tag == 0 || (tag & 0x1FU) == 0x1FU) refuse(what, "tag " + tag_text(tag) + " does not occur in X.509");
-  if (rest_.size() < 2) refuse(what, "it is cut off");
+  if (tag == 0 || (tag & 0x1FU) == 0x1FU) refuse_der(what, "tag " + tag_text(tag) + " does not occur in X.509");
+  if (rest_.size() < 2) refuse_der(what, "it is cut off");
   std::size_t length = rest_[1];
   std::size_t header = 2;
   if (length >= 0x80) {
     const std::size_t octets = length & 0x7FU;
-    if (octets == 0 || octets > 4) refuse(what, "its length is not DER (indefinite or too long)");
-    if (rest_.size() < 2 + octets) refuse(what, "it is cut off");
+    if (octets == 0 || octets > 4) refuse_der(what, "its length is not DER (indefinite or too long)");
+    if (rest_.size() < 2 + octets) refuse_der(what, "it is cut off");
     length = 0;
     for (std::size_t i = 0; i < octets; ++i) length = (length << 8U) | rest_[2 + i];
     // X.690 §10.1: the fewest length octets.
-    if (rest_[2] == 0 || length < 0x80) refuse(what, "its length is not DER (not the shortest form)");
+    if (rest_[2] == 0 || length < 0x80) refuse_der(what, "its length is not DER (not the shortest form)");
     header += octets;
   }
   if (rest_.size() - header < length) {
-    refuse(what, "it is cut off: " + std::to_string(length) + " octets announced, " +
-                     std::to_string(rest_.size() - header) + " there");
+    refuse_der(what, "it is cut off: " + std::to_string(length) + " octets announced, " +
+                         std::to_string(rest_.size() - header) + " there");
   }
   const Element element{tag, rest_.subspan(header, length), rest_.first(header + length)};
   rest_ = rest_.subspan(header + length);
@@ -53,8 +53,8 @@ Element Reader::any(std::string_view what) {
 }
 
 Element Reader::expect(std::uint8_t tag, std::string_view what) {
-  if (rest_.empty()) refuse(what, "it is missing");
-  if (peek() != tag) refuse(what, "tag " + tag_text(tag) + " was expected, found " + tag_text(peek()));
+  if (rest_.empty()) refuse_der(what, "it is missing");
+  if (peek() != tag) refuse_der(what, "tag " + tag_text(tag) + " was expected, found " + tag_text(peek()));
   return any(what);
 }
 
@@ -68,7 +68,7 @@ Reader Reader::enter(std::uint8_t tag, std::string_view what) {
 }
 
 void Reader::expect_end(std::string_view what) const {
-  if (!rest_.empty()) refuse(what, std::to_string(rest_.size()) + " octets too many at its end");
+  if (!rest_.empty()) refuse_der(what, std::to_string(rest_.size()) + " octets too many at its end");
 }
 
 Oid Reader::oid(std::string_view what) {
@@ -82,23 +82,23 @@ Oid Reader::oid(std::string_view what) {
 
 bool Reader::boolean(std::string_view what) {
   const ByteView content = expect(kBoolean, what).content;
-  if (content.size() != 1 || (content[0] != 0 && content[0] != 0xFF)) refuse(what, "not a DER BOOLEAN");
+  if (content.size() != 1 || (content[0] != 0 && content[0] != 0xFF)) refuse_der(what, "not a DER BOOLEAN");
   return content[0] != 0;
 }
 
 ByteView Reader::integer(std::string_view what) {
   const ByteView content = expect(kInteger, what).content;
-  if (content.empty()) refuse(what, "an INTEGER without octets");
+  if (content.empty()) refuse_der(what, "an INTEGER without octets");
   if (content.size() > 1 && ((content[0] == 0 && content[1] < 0x80) || (content[0] == 0xFF && content[1] >= 0x80))) {
-    refuse(what, "an INTEGER that is not in its shortest form");
+    refuse_der(what, "an INTEGER that is not in its shortest form");
   }
   return content;
 }
 
 std::uint64_t Reader::small_integer(std::string_view what) {
   const ByteView content = integer(what);
-  if ((content[0] & 0x80U) != 0) refuse(what, "a negative number");
-  if (content.size() > 8) refuse(what, "a number too large");
+  if ((content[0] & 0x80U) != 0) refuse_der(what, "a negative number");
+  if (content.size() > 8) refuse_der(what, "a number too large");
   std::uint64_t value = 0;
   for (const std::uint8_t octet : content) value = (value << 8U) | octet;
   return value;
@@ -106,7 +106,7 @@ std::uint64_t Reader::small_integer(std::string_view what) {
 
 ByteView Reader::octet_aligned_bits(std::string_view what) {
   const ByteView content = expect(kBitString, what).content;
-  if (content.empty() || content[0] != 0) refuse(what, "a BIT STRING of whole octets was expected");
+  if (content.empty() || content[0] != 0) refuse_der(what, "a BIT STRING of whole octets was expected");
   return content.subspan(1);
 }
 
@@ -116,12 +116,13 @@ ByteView Reader::octet_string(std::string_view what) {
 
 Instant Reader::time(std::string_view what) {
   namespace ch = std::chrono;
-  if (peek() != kUtcTime && peek() != kGeneralizedTime) refuse(what, "a time was expected, found " + tag_text(peek()));
+  if (peek() != kUtcTime && peek() != kGeneralizedTime)
+    refuse_der(what, "a time was expected, found " + tag_text(peek()));
   const Element element = any(what);
   const ByteView text = element.content;
   const std::size_t year_digits = element.tag == kUtcTime ? 2 : 4;
   if (text.size() != year_digits + 11 || text.back() != 'Z') {
-    refuse(what, "a time must be written to the second and end in Z (RFC 5280 section 4.1.2.5)");
+    refuse_der(what, "a time must be written to the second and end in Z (RFC 5280 section 4.1.2.5)");
   }
   unsigned year = two_digits(text, 0, what);
   if (element.tag == kUtcTime) {
@@ -136,7 +137,7 @@ Instant Reader::time(std::string_view what) {
   const unsigned minute = two_digits(text, at + 6, what);
   const unsigned second = two_digits(text, at + 8, what);
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) {
-    refuse(what, "\"" + to_text(text) + "\" is not a valid time");
+    refuse_der(what, "\"" + to_text(text) + "\" is not a valid time");
   }
   return Instant(ch::sys_days(date).time_since_epoch() + ch::hours(hour) + ch::minutes(minute) + ch::seconds(second));
 }

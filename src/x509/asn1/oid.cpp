@@ -14,22 +14,22 @@ namespace {
 // Longer ones exist only in attacks: turning a long identifier into decimal text takes quadratic time. An octet becomes
 // at most four characters (".127"), so that whatever is read from DER can be read again from its text.
 constexpr std::size_t kMostContent = 64;
-constexpr std::size_t kMostText = 4 * kMostContent;
+constexpr std::size_t kMostOidText = 4 * kMostContent;
 
-[[noreturn]] void refuse(std::string_view text) {
+[[noreturn]] void refuse_oid(std::string_view text) {
   ::ERR_clear_error();
   throw Error{ErrorKind::invalid_input,
-              "\"" + std::string(text.substr(0, kMostText)) +
+              "\"" + std::string(text.substr(0, kMostOidText)) +
                   "\" is neither an object identifier (such as 1.3.6.1.5.5.7.3.1) nor a known name"};
 }
 
 ObjectPtr object_from_dotted(const std::string& dotted) {
-  if (dotted.size() > kMostText) refuse(dotted);
+  if (dotted.size() > kMostOidText) refuse_oid(dotted);
   for (const char c : dotted) {
-    if (!((c >= '0' && c <= '9') || c == '.')) refuse(dotted);
+    if (!((c >= '0' && c <= '9') || c == '.')) refuse_oid(dotted);
   }
   ObjectPtr object(::OBJ_txt2obj(dotted.c_str(), 1));
-  if (!object || ::OBJ_length(object.get()) == 0) refuse(dotted);
+  if (!object || ::OBJ_length(object.get()) == 0) refuse_oid(dotted);
   return object;
 }
 
@@ -48,14 +48,14 @@ Oid Oid::parse(std::string_view text) {
   std::string_view rest = text;
   const std::string prefix = lower(rest.substr(0, 4));
   if (prefix == "oid." || prefix == "oid:") rest.remove_prefix(4);
-  if (rest.empty() || rest.size() > kMostText || rest.find('\0') != std::string_view::npos) refuse(text);
+  if (rest.empty() || rest.size() > kMostOidText || rest.find('\0') != std::string_view::npos) refuse_oid(text);
   if (rest.front() >= '0' && rest.front() <= '9') {
     // Through OpenSSL and back, so that 1.02.3 and 1.2.3 are one.
     return Oid(dotted_text(object_from_dotted(std::string(rest)).get()));
   }
   const int nid = ::OBJ_txt2nid(std::string(rest).c_str());
   const ASN1_OBJECT* object = nid == NID_undef ? nullptr : ::OBJ_nid2obj(nid);
-  if (object == nullptr || ::OBJ_length(object) == 0) refuse(text);
+  if (object == nullptr || ::OBJ_length(object) == 0) refuse_oid(text);
   return Oid(dotted_text(object));
 }
 

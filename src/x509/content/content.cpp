@@ -11,7 +11,7 @@
 namespace hsmbridge::x509 {
 namespace {
 
-[[noreturn]] void refuse(const std::string& field, const std::string& why) {
+[[noreturn]] void refuse_content(const std::string& field, const std::string& why) {
   throw Error{ErrorKind::invalid_input, field + ": " + why};
 }
 
@@ -19,7 +19,7 @@ template <class List, class Text>
 void refuse_duplicates(const std::string& field, const List& list, Text text) {
   std::set<std::string> seen;
   for (const auto& item : list) {
-    if (!seen.insert(text(item)).second) refuse(field, text(item) + " is there twice");
+    if (!seen.insert(text(item)).second) refuse_content(field, text(item) + " is there twice");
   }
 }
 
@@ -63,7 +63,7 @@ std::string extension_text(const Extension& extension) {
 
 void validate(const Content& content) {
   if (content.subject.empty() && content.subject_alternative_names.empty()) {
-    refuse("subject", "neither a subject nor an alternative name is asked for");
+    refuse_content("subject", "neither a subject nor an alternative name is asked for");
   }
   // Names of a certificate that is taken as a model were only read so far.
   content.subject.check();
@@ -79,48 +79,50 @@ void validate(const Content& content) {
   const bool ca = content.basic_constraints && content.basic_constraints->ca;
   if (content.key_usage) {
     if (content.key_usage->bits == 0) {
-      refuse("key usage", "it is requested but does not name a usage (RFC 5280 section 4.2.1.3)");
+      refuse_content("key usage", "it is requested but does not name a usage (RFC 5280 section 4.2.1.3)");
     }
     if (content.key_usage->has(KeyUsage::key_cert_sign) && !ca) {
-      refuse("key usage", "keyCertSign needs basic constraints CA:TRUE (RFC 5280 section 4.2.1.9)");
+      refuse_content("key usage", "keyCertSign needs basic constraints CA:TRUE (RFC 5280 section 4.2.1.9)");
     }
     if ((content.key_usage->has(KeyUsage::encipher_only) || content.key_usage->has(KeyUsage::decipher_only)) &&
         !content.key_usage->has(KeyUsage::key_agreement)) {
-      refuse("key usage", "encipherOnly and decipherOnly mean nothing without keyAgreement");
+      refuse_content("key usage", "encipherOnly and decipherOnly mean nothing without keyAgreement");
     }
   }
   if (content.basic_constraints && content.basic_constraints->path_length) {
-    if (!ca) refuse("basic constraints", "a path length needs CA:TRUE (RFC 5280 section 4.2.1.9)");
+    if (!ca) refuse_content("basic constraints", "a path length needs CA:TRUE (RFC 5280 section 4.2.1.9)");
     if (content.key_usage && !content.key_usage->has(KeyUsage::key_cert_sign)) {
-      refuse("basic constraints", "a path length needs the key usage keyCertSign (RFC 5280 section 4.2.1.9)");
+      refuse_content("basic constraints", "a path length needs the key usage keyCertSign (RFC 5280 section 4.2.1.9)");
     }
   }
   if (content.name_constraints) {
-    if (!ca) refuse("name constraints", "they need basic constraints CA:TRUE (RFC 5280 section 4.2.1.10)");
+    if (!ca) refuse_content("name constraints", "they need basic constraints CA:TRUE (RFC 5280 section 4.2.1.10)");
     if (content.name_constraints->permitted.empty() && content.name_constraints->excluded.empty()) {
-      refuse("name constraints", "neither a permitted nor an excluded name is given");
+      refuse_content("name constraints", "neither a permitted nor an excluded name is given");
     }
   }
   for (const Policy& policy : content.policies) {
     for (const UserNotice& notice : policy.user_notices) {
       if (character_count(notice.explicit_text) > 200 || character_count(notice.organization) > 200) {
-        refuse("certificate policy " + policy.oid.dotted(),
-               "a user notice has at most 200 characters (RFC 5280 section 4.2.1.4)");
+        refuse_content("certificate policy " + policy.oid.dotted(),
+                       "a user notice has at most 200 characters (RFC 5280 section 4.2.1.4)");
       }
     }
     for (const std::string& uri : policy.cps_uris) {
       if (uri.empty() || !is_ascii(uri)) {
-        refuse("certificate policy " + policy.oid.dotted(), "\"" + printable(uri) + "\" is not a URI in ASCII");
+        refuse_content("certificate policy " + policy.oid.dotted(), "\"" + printable(uri) + "\" is not a URI in ASCII");
       }
     }
   }
   for (const std::uint64_t feature : content.tls_features) {
-    if (feature > 65535) refuse("TLS feature", std::to_string(feature) + " is not the number of a TLS extension");
+    if (feature > 65535)
+      refuse_content("TLS feature", std::to_string(feature) + " is not the number of a TLS extension");
   }
   if (content.challenge_password) {
     const std::size_t characters = character_count(*content.challenge_password);
-    if (!is_utf8(*content.challenge_password)) refuse("challenge password", "it is not valid UTF-8");
-    if (characters == 0 || characters > 255) refuse("challenge password", "it has 1 to 255 characters (RFC 2985)");
+    if (!is_utf8(*content.challenge_password)) refuse_content("challenge password", "it is not valid UTF-8");
+    if (characters == 0 || characters > 255)
+      refuse_content("challenge password", "it has 1 to 255 characters (RFC 2985)");
   }
 }
 

@@ -13,7 +13,7 @@
 namespace hsmbridge::x509 {
 namespace {
 
-[[noreturn]] void refuse(std::string_view what, std::string_view text, const std::string& why) {
+[[noreturn]] void refuse_line(std::string_view what, std::string_view text, const std::string& why) {
   throw Error{ErrorKind::invalid_input, std::string(what) + " \"" + printable(text.substr(0, 200)) + "\": " + why};
 }
 
@@ -123,18 +123,18 @@ BasicConstraints parse_basic_constraints(std::string_view text) {
   } else if (rest.rfind("ca:false", 0) == 0) {
     rest.remove_prefix(8);
   } else {
-    refuse("basic constraints", text, "they are CA:TRUE, CA:FALSE or CA:TRUE,pathlen:0");
+    refuse_line("basic constraints", text, "they are CA:TRUE, CA:FALSE or CA:TRUE,pathlen:0");
   }
   if (rest.empty()) return constraints;
   while (!rest.empty() && (rest.front() == ',' || rest.front() == ' ')) rest.remove_prefix(1);
   if (rest.rfind("pathlen:", 0) != 0) {
-    refuse("basic constraints", text, "they are CA:TRUE, CA:FALSE or CA:TRUE,pathlen:0");
+    refuse_line("basic constraints", text, "they are CA:TRUE, CA:FALSE or CA:TRUE,pathlen:0");
   }
   constraints.path_length = number(rest.substr(8));
   if (!constraints.path_length || *constraints.path_length > 255) {
-    refuse("basic constraints", text, "a path length is a number from 0 to 255");
+    refuse_line("basic constraints", text, "a path length is a number from 0 to 255");
   }
-  if (!constraints.ca) refuse("basic constraints", text, "a path length needs CA:TRUE");
+  if (!constraints.ca) refuse_line("basic constraints", text, "a path length needs CA:TRUE");
   return constraints;
 }
 
@@ -148,7 +148,7 @@ void add_name_constraint(NameConstraints& constraints, std::string_view text) {
   const std::size_t end = text.find_first_of(";:");
   const std::string kind = lower(text.substr(0, end));
   if (end == std::string_view::npos || (kind != "permitted" && kind != "excluded")) {
-    refuse("name constraint", text, "it is like permitted;dns:example.com or excluded;ip:10.0.0.0/8");
+    refuse_line("name constraint", text, "it is like permitted;dns:example.com or excluded;ip:10.0.0.0/8");
   }
   (kind == "permitted" ? constraints.permitted : constraints.excluded).push_back(prefixed("name constraint", [&] {
     return GeneralName::parse_constraint(text.substr(end + 1));
@@ -174,15 +174,16 @@ Policy parse_policy(std::string_view text) {
       end = std::string_view::npos;
       UserNotice notice;
       notice.explicit_text = std::string(part.substr(7));
-      if (notice.explicit_text.empty()) refuse("certificate policy", text, "the notice is empty");
-      if (!is_utf8(notice.explicit_text)) refuse("certificate policy", text, "the notice is not valid UTF-8");
-      if (has_control(notice.explicit_text)) refuse("certificate policy", text, "the notice holds a control character");
+      if (notice.explicit_text.empty()) refuse_line("certificate policy", text, "the notice is empty");
+      if (!is_utf8(notice.explicit_text)) refuse_line("certificate policy", text, "the notice is not valid UTF-8");
+      if (has_control(notice.explicit_text))
+        refuse_line("certificate policy", text, "the notice holds a control character");
       if (character_count(notice.explicit_text) > 200) {
-        refuse("certificate policy", text, "a notice has at most 200 characters (RFC 5280 section 4.2.1.4)");
+        refuse_line("certificate policy", text, "a notice has at most 200 characters (RFC 5280 section 4.2.1.4)");
       }
       policy.user_notices.push_back(std::move(notice));
     } else {
-      refuse("certificate policy", text, "after the OID may follow ;cps:https://… and at the end ;notice:text");
+      refuse_line("certificate policy", text, "after the OID may follow ;cps:https://… and at the end ;notice:text");
     }
     first = false;
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
@@ -210,7 +211,7 @@ std::uint64_t parse_tls_feature(std::string_view text) {
   if (word == "status_request_v2") return 17;
   const auto value = number(text);
   if (!value || *value > 65535) {
-    refuse("TLS feature", text, "use status_request, status_request_v2 or a number to 65535");
+    refuse_line("TLS feature", text, "use status_request, status_request_v2 or a number to 65535");
   }
   return *value;
 }
@@ -218,7 +219,7 @@ std::uint64_t parse_tls_feature(std::string_view text) {
 Extension parse_extension(std::string_view text) {
   Extension extension;
   const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) refuse("extension", text, "it is OID:hex or OID:critical:hex");
+  if (colon == std::string_view::npos) refuse_line("extension", text, "it is OID:hex or OID:critical:hex");
   std::string_view value = text.substr(colon + 1);
   if (lower(value.substr(0, 9)) == "critical:") {
     extension.critical = true;
@@ -229,10 +230,10 @@ Extension parse_extension(std::string_view text) {
     extension.value = from_hex(value);
     der::only(extension.value, "its value");
   } catch (const Error& error) {
-    refuse("extension", text, error.message());
+    refuse_line("extension", text, error.message());
   }
   if (has_field(extension.oid)) {
-    refuse("extension", text, extension.oid.name() + " has an option of its own: it is not given as bytes");
+    refuse_line("extension", text, extension.oid.name() + " has an option of its own: it is not given as bytes");
   }
   return extension;
 }

@@ -12,10 +12,6 @@
 namespace hsmbridge::x509 {
 namespace {
 
-std::string asked_found(const std::string& asked, const std::string& found) {
-  return "asked " + asked + ", found " + found;
-}
-
 void check_lifetime(FindingCollector& judge, const TbsCertificate& certificate, const Expectation& expected) {
   const Duration lifetime = certificate.validity.not_after - certificate.validity.not_before;
   if (expected.lifetime) {

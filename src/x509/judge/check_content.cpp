@@ -4,6 +4,7 @@
 #include "x509/asn1/der.h"
 #include "x509/content/extensions.h"
 #include "x509/content/policies.h"
+#include "x509/judge/finding_collector.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
 
@@ -16,10 +17,6 @@
 
 namespace hsmbridge::x509 {
 namespace {
-
-std::string asked_found(const std::string& asked, const std::string& found) {
-  return "asked " + asked + ", found " + found;
-}
 
 std::set<std::string> keys_of(const std::vector<GeneralName>& names) {
   std::set<std::string> keys;

@@ -40,4 +40,8 @@ std::vector<Finding> FindingCollector::take() {
   return std::move(findings_);
 }
 
+std::string asked_found(const std::string& asked, const std::string& found) {
+  return "asked " + asked + ", found " + found;
+}
+
 }  // namespace hsmbridge::x509

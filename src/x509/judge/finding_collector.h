@@ -28,4 +28,7 @@ class FindingCollector {
   std::map<std::string, std::size_t, std::less<>> more_;  // by name: noted and not listed
 };
 
+// The explanation of a difference: "asked A, found B".
+std::string asked_found(const std::string& asked, const std::string& found);
+
 }  // namespace hsmbridge::x509

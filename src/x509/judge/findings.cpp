@@ -18,7 +18,7 @@ constexpr FindingClass kReported = FindingClass::reported;
 // name, class, what it means
 // "-missing": asked and absent; "-changed": asked and not all of it is there, or with another value; "-added": not
 // asked and there.
-constexpr std::array kKinds{
+constexpr std::array kFindingKinds{
     FindingKind{"key-differs", kNever, "The certificate is for another public key."},
     FindingKind{"signature-bad", kNever, "The issuer's key did not make this signature."},
     FindingKind{"chain-unanchored", kNever, "No valid chain leads to a configured trust anchor."},
@@ -128,12 +128,12 @@ const OldName* old_name(std::string_view name) {
 }  // namespace
 
 std::span<const FindingKind> finding_kinds() {
-  return kKinds;
+  return kFindingKinds;
 }
 
 const FindingKind& finding_kind(std::string_view name) {
   std::vector<std::string_view> names;
-  for (const FindingKind& kind : kKinds) {
+  for (const FindingKind& kind : kFindingKinds) {
     if (kind.name == name) return kind;
     if (kind.acceptable) names.push_back(kind.name);
   }

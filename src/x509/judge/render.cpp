@@ -54,7 +54,7 @@ void render_authority(std::string& text, const std::vector<Extension>& extension
   }
 }
 
-Json names_json(const std::vector<GeneralName>& names) {
+Json name_texts(const std::vector<GeneralName>& names) {
   return Json::list(names, &GeneralName::text);
 }
 
@@ -184,7 +184,7 @@ std::string render(const TbsCertList& list) {
 Json to_json(const Content& content) {
   Json json = Json::object({{"subject", content.subject.to_string()},
                             {"subject_der", hex(content.subject.der())},
-                            {"subject_alternative_names", names_json(content.subject_alternative_names)}});
+                            {"subject_alternative_names", name_texts(content.subject_alternative_names)}});
   if (content.key_usage) {
     json.set("key_usage", Json::list(content.key_usage->all(), [](KeyUsage usage) { return to_string(usage); }));
   }
@@ -199,8 +199,8 @@ Json to_json(const Content& content) {
     json.set("basic_constraints", std::move(constraints));
   }
   if (content.name_constraints) {
-    json.set("name_constraints", Json::object({{"permitted", names_json(content.name_constraints->permitted)},
-                                               {"excluded", names_json(content.name_constraints->excluded)}}));
+    json.set("name_constraints", Json::object({{"permitted", name_texts(content.name_constraints->permitted)},
+                                               {"excluded", name_texts(content.name_constraints->excluded)}}));
   }
   if (!content.policies.empty()) {
     json.set("policies", Json::list(content.policies, [](const Policy& policy) { return to_string(policy); }));

@@ -16,19 +16,20 @@ namespace {
 
 enum class Use { name, constraint };
 
-[[noreturn]] void refuse(std::string_view value, const std::string& why) {
+[[noreturn]] void refuse_general_name(std::string_view value, const std::string& why) {
   throw Error{ErrorKind::invalid_input, "\"" + printable(value.substr(0, 200)) + "\": " + why};
 }
 
 std::string mailbox(std::string_view text) {
   const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos || at == 0) refuse(text, "a mail address is like ops@example.com");
+  if (at == std::string_view::npos || at == 0) refuse_general_name(text, "a mail address is like ops@example.com");
   const std::string_view local = text.substr(0, at);
   if (!is_ascii(local)) {
     // RFC 9598 has an otherName for them.
-    refuse(text, "a mail address with letters beyond ASCII before the @ cannot be an rfc822Name (RFC 5280)");
+    refuse_general_name(text,
+                        "a mail address with letters beyond ASCII before the @ cannot be an rfc822Name (RFC 5280)");
   }
-  if (local.size() > 64) refuse(text, "more than 64 characters before the @ (RFC 5321 section 4.5.3.1.1)");
+  if (local.size() > 64) refuse_general_name(text, "more than 64 characters before the @ (RFC 5321 section 4.5.3.1.1)");
   const bool quoted = local.size() >= 2 && local.front() == '"' && local.back() == '"';
   const std::string_view inside = quoted ? local.substr(1, local.size() - 2) : local;
   for (std::size_t i = 0; i < inside.size(); ++i) {
@@ -37,12 +38,12 @@ std::string mailbox(std::string_view text) {
       if (c == '\\' && i + 1 < inside.size() && inside[i + 1] >= ' ' && inside[i + 1] <= '~') {
         ++i;
       } else if (c < ' ' || c > '~' || c == '"' || c == '\\') {
-        refuse(text, "malformed quoted text before the @");
+        refuse_general_name(text, "malformed quoted text before the @");
       }
     } else if (c == '.' ? (i == 0 || i + 1 == inside.size() || inside[i - 1] == '.')
                         : !is_letter_or_digit(c) &&
                               std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) == std::string_view::npos) {
-      refuse(text, "malformed before the @ (RFC 5321 section 4.1.2)");
+      refuse_general_name(text, "malformed before the @ (RFC 5321 section 4.1.2)");
     }
   }
   return std::string(local) + "@" + host_name(text.substr(at + 1), Wildcard::refused);
@@ -52,29 +53,30 @@ std::string mailbox(std::string_view text) {
 std::string absolute_uri(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-    refuse(text, "a URI is absolute, like https://example.com/");
+    refuse_general_name(text, "a URI is absolute, like https://example.com/");
   }
   for (std::size_t i = 0; i < colon; ++i) {
     const char c = text[i];
     if (!is_letter(c) && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'))) {
-      refuse(text, "the part before the colon is not a URI scheme");
+      refuse_general_name(text, "the part before the colon is not a URI scheme");
     }
   }
   for (std::size_t i = colon; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '%') {
       if (i + 2 >= text.size() || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0) {
-        refuse(text, "a percent sign is not followed by two hex digits");
+        refuse_general_name(text, "a percent sign is not followed by two hex digits");
       }
     } else if (!is_letter_or_digit(c) &&
                (c == '\0' || std::string_view("-._~:/?#[]@!$&'()*+,;=").find(c) == std::string_view::npos)) {
-      refuse(text, "it holds a character that must be percent-encoded (RFC 3986)");
+      refuse_general_name(text, "it holds a character that must be percent-encoded (RFC 3986)");
     }
   }
   const std::string_view rest = text.substr(colon + 1);
   if (rest.substr(0, 2) == "//") {
     const std::string_view authority = rest.substr(2, rest.find_first_of("/?#", 2) - 2);
-    if (authority.empty() && text.substr(0, colon) != "file") refuse(text, "a host name is missing after //");
+    if (authority.empty() && text.substr(0, colon) != "file")
+      refuse_general_name(text, "a host name is missing after //");
   }
   return std::string(text);
 }
@@ -116,7 +118,7 @@ GeneralName from_uri(std::string_view value, Use use) {
 GeneralName from_upn(std::string_view value, Use) {
   const std::size_t at = value.find('@');
   if (at == std::string_view::npos || at == 0 || at + 1 == value.size()) {
-    refuse(value, "a user principal name is like user@example.com");
+    refuse_general_name(value, "a user principal name is like user@example.com");
   }
   return make(GeneralNameKind::other_name, other_name_der(kUserPrincipalName, OtherNameType::utf8, value),
               "upn:" + std::string(value));
@@ -130,7 +132,7 @@ GeneralName from_other_name(std::string_view value, Use) {
 
 GeneralName from_directory_name(std::string_view value, Use use) {
   const Name name = Name::parse(value);
-  if (name.empty() && use == Use::name) refuse("dirname:" + std::string(value), "the name is empty");
+  if (name.empty() && use == Use::name) refuse_general_name("dirname:" + std::string(value), "the name is empty");
   // A CHOICE cannot be tagged IMPLICIT: [4] stands around the Name.
   return make(GeneralNameKind::directory, der::constructed(der::context_constructed(4), name.der()),
               "dirname:" + name.to_string());
@@ -163,9 +165,9 @@ GeneralName parse_text(std::string_view text, Use use) {
     for (const Prefix& prefix : kPrefixes) {
       if (!equal_ignoring_case(text.substr(0, colon), prefix.text)) continue;
       const std::string_view value = text.substr(colon + 1);
-      if (!is_utf8(value)) refuse(text, "it is not valid UTF-8");
-      if (has_control(value)) refuse(text, "it holds a control character");
-      if (value.empty() && use == Use::name) refuse(text, "nothing follows the colon");
+      if (!is_utf8(value)) refuse_general_name(text, "it is not valid UTF-8");
+      if (has_control(value)) refuse_general_name(text, "it holds a control character");
+      if (value.empty() && use == Use::name) refuse_general_name(text, "nothing follows the colon");
       return prefix.read(value, use);
     }
   }
@@ -266,7 +268,7 @@ void GeneralName::check() const {
       break;
     case GeneralNameKind::directory: {
       const Name name = Name::from_der(element.content);
-      if (name.empty()) refuse(text, "the name is empty");
+      if (name.empty()) refuse_general_name(text, "the name is empty");
       name.check();
       break;
     }

@@ -11,7 +11,7 @@
 namespace hsmbridge::x509 {
 namespace {
 
-[[noreturn]] void refuse(std::string_view text, const std::string& why) {
+[[noreturn]] void refuse_address(std::string_view text, const std::string& why) {
   throw Error{ErrorKind::invalid_input, "IP address \"" + printable(text) + "\": " + why};
 }
 
@@ -40,7 +40,8 @@ Bytes ip_octets(std::string_view text) {
     octets.resize(4);
     if (::inet_pton(AF_INET, copy.c_str(), octets.data()) == 1) return octets;
   }
-  refuse(text.substr(0, 64), "neither IPv4 like 192.0.2.1 nor IPv6 like 2001:db8::1 (no brackets, port or zone)");
+  refuse_address(text.substr(0, 64),
+                 "neither IPv4 like 192.0.2.1 nor IPv6 like 2001:db8::1 (no brackets, port or zone)");
 }
 
 std::string ip_text(ByteView octets) {
@@ -57,7 +58,7 @@ std::string ip_text(ByteView octets) {
 
 Bytes ip_network_octets(std::string_view text) {
   const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) refuse(text, "a constraint needs a mask, like 10.0.0.0/8");
+  if (slash == std::string_view::npos) refuse_address(text, "a constraint needs a mask, like 10.0.0.0/8");
   Bytes address = ip_octets(text.substr(0, slash));
   const std::string_view mask_text = text.substr(slash + 1);
   Bytes mask(address.size());
@@ -65,17 +66,17 @@ Bytes ip_network_octets(std::string_view text) {
   const char* end = mask_text.data() + mask_text.size();
   const auto [at, error] = std::from_chars(mask_text.data(), end, length);
   if (error == std::errc{} && at == end) {
-    if (length > address.size() * 8) refuse(text, "a mask of " + std::to_string(length) + " bits is too long");
+    if (length > address.size() * 8) refuse_address(text, "a mask of " + std::to_string(length) + " bits is too long");
     for (unsigned bit = 0; bit < length; ++bit) {
       mask[bit / 8] = static_cast<std::uint8_t>(mask[bit / 8] | (0x80U >> (bit % 8)));
     }
   } else {
     mask = ip_octets(mask_text);
-    if (mask.size() != address.size()) refuse(text, "address and mask are of different kinds");
-    if (!prefix_length(mask)) refuse(text, "a mask must be ones followed by zeros");
+    if (mask.size() != address.size()) refuse_address(text, "address and mask are of different kinds");
+    if (!prefix_length(mask)) refuse_address(text, "a mask must be ones followed by zeros");
   }
   for (std::size_t i = 0; i < address.size(); ++i) {
-    if ((address[i] & ~mask[i] & 0xFFU) != 0) refuse(text, "the address has bits outside its mask");
+    if ((address[i] & ~mask[i] & 0xFFU) != 0) refuse_address(text, "the address has bits outside its mask");
   }
   address.insert(address.end(), mask.begin(), mask.end());
   return address;

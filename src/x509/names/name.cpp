@@ -12,7 +12,7 @@
 namespace hsmbridge::x509 {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why, std::string_view part) {
+[[noreturn]] void refuse_name(const std::string& why, std::string_view part) {
   throw Error{ErrorKind::invalid_input, "subject \"" + printable(part) + "\": " + why};
 }
 
@@ -59,7 +59,7 @@ NameAttribute decode_value(Oid type, const der::Element& element) {
 
 Bytes encode_value(const NameAttribute& attribute) {
   const auto or_refuse = [&](std::optional<Bytes> octets) {
-    if (!octets) refuse("the value does not fit its ASN.1 string type", attribute.value);
+    if (!octets) refuse_name("the value does not fit its ASN.1 string type", attribute.value);
     return std::move(*octets);
   };
   switch (attribute.string_type) {
@@ -70,20 +70,21 @@ Bytes encode_value(const NameAttribute& attribute) {
     case StringType::teletex:
       return der::element(der::kTeletexString, or_refuse(latin1_from_utf8(attribute.value)));
     case StringType::other: {
-      if (attribute.value.empty() || attribute.value[0] != '#') refuse("a value as DER is # and hex", attribute.value);
+      if (attribute.value.empty() || attribute.value[0] != '#')
+        refuse_name("a value as DER is # and hex", attribute.value);
       try {
         Bytes der = from_hex(std::string_view(attribute.value).substr(1));
         der::only(der, "value");
         return der;
       } catch (const Error& error) {
-        refuse("the value after # is not one DER element in hex (" + error.message() + ")", attribute.value);
+        refuse_name("the value after # is not one DER element in hex (" + error.message() + ")", attribute.value);
       }
     }
     default:
       break;
   }
   if (attribute.string_type != StringType::utf8 && !is_ascii(attribute.value)) {
-    refuse("only ASCII characters are allowed", attribute.value);
+    refuse_name("only ASCII characters are allowed", attribute.value);
   }
   for (const StringTag& row : kStringTags) {
     if (row.type == attribute.string_type) return der::text(row.tag, attribute.value);
@@ -103,7 +104,7 @@ void check_der_value(const NameAttribute& attribute) {
   }
   const std::uint8_t tag = der.front();
   for (const StringTag& row : kStringTags) {
-    if (row.tag == tag) refuse("the value after # does not fit its own ASN.1 string type", attribute.value);
+    if (row.tag == tag) refuse_name("the value after # does not fit its own ASN.1 string type", attribute.value);
   }
 }
 
@@ -115,29 +116,29 @@ NameAttribute checked(NameAttribute attribute) {
   }
   const std::string name = attribute_type_text(attribute.type);
   const std::string part = name + "=" + attribute.value;
-  if (attribute.value.empty()) refuse("a value is missing after " + name + "=", part);
-  if (!is_utf8(attribute.value)) refuse("it is not valid UTF-8", part);
-  if (has_control(attribute.value)) refuse("it holds a control character", part);
+  if (attribute.value.empty()) refuse_name("a value is missing after " + name + "=", part);
+  if (!is_utf8(attribute.value)) refuse_name("it is not valid UTF-8", part);
+  if (has_control(attribute.value)) refuse_name("it holds a control character", part);
   const AttributeTypeRule rule = attribute_type_rule(attribute.type);
   const std::size_t characters = character_count(attribute.value);
   if (rule.exactly != 0 && characters != rule.exactly) {
-    refuse(name + " has exactly " + std::to_string(rule.exactly) + " characters", part);
+    refuse_name(name + " has exactly " + std::to_string(rule.exactly) + " characters", part);
   }
   if (rule.most != 0 && characters > rule.most) {
-    refuse(name + " has at most " + std::to_string(rule.most) + " characters, this one " + std::to_string(characters) +
-               " (RFC 5280 appendix A.1)",
-           part);
+    refuse_name(name + " has at most " + std::to_string(rule.most) + " characters, this one " +
+                    std::to_string(characters) + " (RFC 5280 appendix A.1)",
+                part);
   }
   if (rule.string_type) {
     attribute.string_type = *rule.string_type;
     if (*rule.string_type == StringType::printable && !is_printable_string(attribute.value)) {
-      refuse(name + " takes only letters, digits, space and '()+,-./:=? (PrintableString)", part);
+      refuse_name(name + " takes only letters, digits, space and '()+,-./:=? (PrintableString)", part);
     }
-    if (!is_ascii(attribute.value)) refuse(name + " takes only ASCII characters (IA5String)", part);
+    if (!is_ascii(attribute.value)) refuse_name(name + " takes only ASCII characters (IA5String)", part);
   }
   if (rule.exactly == 2) {
     if (!std::all_of(attribute.value.begin(), attribute.value.end(), is_letter)) {
-      refuse("a country is two letters (ISO 3166), for example C=CH", part);
+      refuse_name("a country is two letters (ISO 3166), for example C=CH", part);
     }
   }
   return attribute;
@@ -185,7 +186,8 @@ class NameReader {
     std::string_view type = text_.substr(start, at_ - start);
     while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
     if (!take('=')) {
-      if (type.empty()) refuse("an attribute (TYPE=value) is missing at position " + std::to_string(start + 1), text_);
+      if (type.empty())
+        refuse_name("an attribute (TYPE=value) is missing at position " + std::to_string(start + 1), text_);
       throw Error{ErrorKind::invalid_input,
                   "subject \"" + printable(text_) + "\": \"" + printable(type) + "\" is not TYPE=value"}
           .hint("a comma, plus sign or slash inside a value is written with a backslash before it");
@@ -216,9 +218,9 @@ class NameReader {
         value.push_back(text_[at_++]);
       }
     }
-    if (!take('"')) refuse("a double quote is not closed", text_);
+    if (!take('"')) refuse_name("a double quote is not closed", text_);
     skip_spaces();
-    if (!at_value_end()) refuse("something follows a closing double quote", text_);
+    if (!at_value_end()) refuse_name("something follows a closing double quote", text_);
   }
 
   void read_plain(std::string& value) {
@@ -237,7 +239,7 @@ class NameReader {
 
   void read_escape(std::string& value) {
     ++at_;
-    if (at_ == text_.size()) refuse("it ends with a backslash", text_);
+    if (at_ == text_.size()) refuse_name("it ends with a backslash", text_);
     const int high = hex_digit(text_[at_]);
     const int low = at_ + 1 < text_.size() ? hex_digit(text_[at_ + 1]) : -1;
     if (high >= 0 && low >= 0) {
@@ -246,7 +248,7 @@ class NameReader {
     } else if (std::string_view(" \"#+,;<=>\\/").find(text_[at_]) != std::string_view::npos) {
       value.push_back(text_[at_++]);
     } else {
-      refuse("\"\\" + std::string(1, text_[at_]) + "\" is not a valid escape sequence", text_);
+      refuse_name("\"\\" + std::string(1, text_[at_]) + "\" is not a valid escape sequence", text_);
     }
   }
 
@@ -255,7 +257,7 @@ class NameReader {
   bool slashes_ = false;
 };
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_leading_spaces(std::string_view text) {
   // A backslash before the last space keeps it; NameReader cuts spaces after values itself.
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   return text;
@@ -291,9 +293,9 @@ std::string escaped(std::string_view value) {
 Name::Name() : der_(der::sequence()) {}
 
 Name Name::parse(std::string_view text) {
-  const std::string_view content = trimmed(text);
+  const std::string_view content = without_leading_spaces(text);
   if (content.empty()) return Name();
-  if (content.find('\0') != std::string_view::npos) refuse("it holds a NUL character", content);
+  if (content.find('\0') != std::string_view::npos) refuse_name("it holds a NUL character", content);
   return from(NameReader(content).read());
 }
 

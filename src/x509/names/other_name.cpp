@@ -15,7 +15,7 @@
 namespace hsmbridge::x509 {
 namespace {
 
-[[noreturn]] void refuse(std::string_view value, const std::string& why) {
+[[noreturn]] void refuse_other_name(std::string_view value, const std::string& why) {
   throw Error{ErrorKind::invalid_input, "othername \"" + printable(value.substr(0, 200)) + "\": " + why};
 }
 
@@ -36,7 +36,7 @@ Bytes hex_value(std::string_view value) {
   try {
     return from_hex(value);
   } catch (const Error& error) {
-    refuse(value, error.message());
+    refuse_other_name(value, error.message());
   }
 }
 
@@ -57,33 +57,34 @@ Bytes signed_integer(std::int64_t value) {
 Bytes encode(OtherNameType type, std::string_view value) {
   switch (type) {
     case OtherNameType::utf8:
-      if (!is_utf8(value)) refuse(value, "it is not valid UTF-8");
+      if (!is_utf8(value)) refuse_other_name(value, "it is not valid UTF-8");
       return der::text(der::kUtf8String, value);
     case OtherNameType::ia5:
-      if (!is_ascii(value)) refuse(value, "IA5 takes only ASCII characters");
+      if (!is_ascii(value)) refuse_other_name(value, "IA5 takes only ASCII characters");
       return der::text(der::kIa5String, value);
     case OtherNameType::printable:
-      if (!is_printable_string(value)) refuse(value, "PRINTABLE takes letters, digits, space and '()+,-./:=?");
+      if (!is_printable_string(value))
+        refuse_other_name(value, "PRINTABLE takes letters, digits, space and '()+,-./:=?");
       return der::text(der::kPrintableString, value);
     case OtherNameType::bmp: {
       const auto octets = utf16_from_utf8(value);
-      if (!octets) refuse(value, "it does not fit a BMPString");
+      if (!octets) refuse_other_name(value, "it does not fit a BMPString");
       return der::element(der::kBmpString, *octets);
     }
     case OtherNameType::integer: {
       std::int64_t number = 0;
       const char* end = value.data() + value.size();
       const auto [at, error] = std::from_chars(value.data(), end, number);
-      if (error != std::errc{} || at != end) refuse(value, "not a decimal number of 64 bits");
+      if (error != std::errc{} || at != end) refuse_other_name(value, "not a decimal number of 64 bits");
       return signed_integer(number);
     }
     case OtherNameType::oid:
       return der::oid(Oid::parse(value));
     case OtherNameType::boolean:
-      if (value != "TRUE" && value != "FALSE") refuse(value, "a BOOL is TRUE or FALSE");
+      if (value != "TRUE" && value != "FALSE") refuse_other_name(value, "a BOOL is TRUE or FALSE");
       return der::boolean(value == "TRUE");
     case OtherNameType::null:
-      if (!value.empty()) refuse(value, "a NULL has no value");
+      if (!value.empty()) refuse_other_name(value, "a NULL has no value");
       return der::null();
     case OtherNameType::octets:
       return der::octet_string(hex_value(value));
@@ -153,15 +154,16 @@ Bytes other_name_der(const Oid& type_id, OtherNameType type, std::string_view va
 Bytes other_name_from_text(std::string_view text) {
   const std::size_t semicolon = text.find(';');
   const std::size_t colon = semicolon == std::string_view::npos ? semicolon : text.find(':', semicolon);
-  if (colon == std::string_view::npos) refuse(text, "it is written OID;TYPE:value, for example 1.2.3.4;UTF8:text");
+  if (colon == std::string_view::npos)
+    refuse_other_name(text, "it is written OID;TYPE:value, for example 1.2.3.4;UTF8:text");
   const std::string_view type = text.substr(semicolon + 1, colon - semicolon - 1);
   for (const TypeName& row : kTypes) {
     if (row.text == type) {
       return other_name_der(Oid::parse(text.substr(0, semicolon)), row.type, text.substr(colon + 1));
     }
   }
-  refuse(text,
-         "\"" + printable(type) + "\" is not a valid type; valid types: " + joined(kTypes, ", ", &TypeName::text));
+  refuse_other_name(
+      text, "\"" + printable(type) + "\" is not a valid type; valid types: " + joined(kTypes, ", ", &TypeName::text));
 }
 
 std::string other_name_text(ByteView general_name) {

@@ -31,7 +31,7 @@ constexpr const char* kEd25519 = "1.3.101.112";            // RFC 8410 §3
 constexpr const char* kMgf1 = "1.2.840.113549.1.1.8";
 
 // As the members of KeyKind.
-constexpr std::array kKinds{
+constexpr std::array kKeyKinds{
     KeyKind{{KeyType::rsa, 0},
             "rsa:",
             "",
@@ -217,11 +217,11 @@ std::optional<unsigned> rsa_bits(std::string_view digits) {
 }  // namespace
 
 std::span<const KeyKind> key_kinds() {
-  return kKinds;
+  return kKeyKinds;
 }
 
 const KeyKind& key_kind(const KeySpec& spec) {
-  for (const KeyKind& kind : kKinds) {
+  for (const KeyKind& kind : kKeyKinds) {
     if (kind.spec.type == spec.type && (kind.spec.bits == 0 || kind.spec.bits == spec.bits)) return kind;
   }
   throw Error{ErrorKind::invalid_input,
@@ -230,7 +230,7 @@ const KeyKind& key_kind(const KeySpec& spec) {
 
 KeySpec parse_key_spec(std::string_view text) {
   const std::string wanted = lower(text);
-  for (const KeyKind& kind : kKinds) {
+  for (const KeyKind& kind : kKeyKinds) {
     const std::string name = lower(kind.name);
     if (kind.spec.bits == 0) {
       if (wanted.rfind(name, 0) != 0) continue;

@@ -16,7 +16,7 @@ constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kEnd = "-----END ";
 constexpr std::string_view kDashes = "-----";
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_pem(const std::string& why) {
   throw Error{ErrorKind::invalid_input, why};
 }
 
@@ -42,7 +42,7 @@ std::size_t nothing(std::string_view text) {
   return !text.empty() && is_blank(text.front()) ? 1 : 0;
 }
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_blanks(std::string_view text) {
   while (const std::size_t length = nothing(text)) text.remove_prefix(length);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
@@ -93,9 +93,11 @@ class Scanner {
       at_ += std::max<std::size_t>(step, 1);
     }
   }
-  [[noreturn]] void refuse_here(const std::string& why) const { refuse("line " + std::to_string(line_) + ": " + why); }
+  [[noreturn]] void refuse_here(const std::string& why) const {
+    refuse_pem("line " + std::to_string(line_) + ": " + why);
+  }
 
-  // Moves to the next BEGIN. What stands before it on its line: nothing, or a comment, or something that we refuse.
+  // Moves to the next BEGIN. What stands before it on its line: nothing, or a comment, or something that we refuse_pem.
   bool find_begin() {
     bool comment = false;
     std::string_view before;  // the first thing on the line
@@ -175,10 +177,10 @@ class Scanner {
 PemBlock decoded(const Armour& armour) {
   const std::string spoken = "PEM block " + shown(armour.label);
   return prefixed("line " + std::to_string(armour.line), [&] {
-    if (!armour.trouble.empty()) refuse(armour.trouble);
+    if (!armour.trouble.empty()) refuse_pem(armour.trouble);
     if (armour.body.find(':') != std::string::npos) {
       // RFC 7468 §2: encapsulated headers (RFC 1421) are not part of the format.
-      refuse(spoken + " has header lines, which are not read");
+      refuse_pem(spoken + " has header lines, which are not read");
     }
     PemBlock block{armour.label, {}, armour.line};
     prefixed(spoken, [&] {
@@ -204,11 +206,11 @@ bool is_der(ByteView file) {
 std::vector<Bytes> read_kind(ByteView file, std::string_view wanted, std::string_view other_name,
                              std::string_view spoken) {
   const std::string_view text = as_text(file);
-  if (trimmed(text).empty()) refuse("the file is empty; " + std::string(spoken) + " was expected");
+  if (without_blanks(text).empty()) refuse_pem("the file is empty; " + std::string(spoken) + " was expected");
   if (is_der(file)) return {Bytes(file.begin(), file.end())};
   Scanner scanner(text);
   const auto blocks = scanner.read();
-  if (blocks.empty()) refuse("neither PEM nor DER: " + std::string(spoken) + " was expected");
+  if (blocks.empty()) refuse_pem("neither PEM nor DER: " + std::string(spoken) + " was expected");
   std::vector<Bytes> found;
   std::vector<std::string> others;
   for (const Armour& armour : blocks) {
@@ -219,13 +221,13 @@ std::vector<Bytes> read_kind(ByteView file, std::string_view wanted, std::string
       others.push_back(shown(block.label));
     }
   }
-  if (found.empty()) refuse(std::string(spoken) + " was expected, the file holds " + joined(others));
+  if (found.empty()) refuse_pem(std::string(spoken) + " was expected, the file holds " + joined(others));
   return found;
 }
 
 Bytes exactly_one(std::vector<Bytes> found, std::string_view spoken) {
   if (found.size() != 1) {
-    refuse(std::string(spoken) + " was expected, the file holds " + std::to_string(found.size()));
+    refuse_pem(std::string(spoken) + " was expected, the file holds " + std::to_string(found.size()));
   }
   return std::move(found.front());
 }
@@ -235,7 +237,7 @@ Bytes exactly_one(std::vector<Bytes> found, std::string_view spoken) {
 std::vector<PemBlock> read_pem(std::string_view text) {
   std::vector<PemBlock> blocks;
   for (const Armour& armour : Scanner(text).read()) blocks.push_back(decoded(armour));
-  if (blocks.empty()) refuse("it holds no PEM block (-----BEGIN …-----)");
+  if (blocks.empty()) refuse_pem("it holds no PEM block (-----BEGIN …-----)");
   return blocks;
 }
 
@@ -278,12 +280,12 @@ Bundle read_bundle(ByteView file) {
     return bundle;
   }
   const auto blocks = Scanner(as_text(file)).read();
-  if (blocks.empty()) refuse("neither PEM nor DER: certificates were expected");
+  if (blocks.empty()) refuse_pem("neither PEM nor DER: certificates were expected");
   for (const Armour& armour : blocks) {
     try {
       if (armour.label != "CERTIFICATE") {
-        refuse("line " + std::to_string(armour.line) + ": " + shown(armour.label) +
-               ", which is not read as a certificate");
+        refuse_pem("line " + std::to_string(armour.line) + ": " + shown(armour.label) +
+                   ", which is not read as a certificate");
       }
       PemBlock block = decoded(armour);
       prefixed("line " + std::to_string(armour.line), [&] { parse_certificate(block.der); });
@@ -293,7 +295,7 @@ Bundle read_bundle(ByteView file) {
       bundle.skipped.push_back(error.message());
     }
   }
-  if (bundle.certificates.empty()) refuse("none of its certificates can be read: " + listed(bundle.skipped));
+  if (bundle.certificates.empty()) refuse_pem("none of its certificates can be read: " + listed(bundle.skipped));
   return bundle;
 }
 

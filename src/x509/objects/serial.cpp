@@ -13,7 +13,7 @@ namespace {
 
 // RFC 5280 §4.1.2.2 allows 20 octets; some CAs wrote more.
 constexpr std::size_t kMostDigits = 64;
-constexpr std::size_t kMostText = 200;
+constexpr std::size_t kMostSerialText = 200;
 
 bool is_between(char c) {
   return c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -37,12 +37,12 @@ std::string_view number_in(std::string_view text) {
 }  // namespace
 
 std::string parse_serial(std::string_view text) {
-  const auto refuse = [&] {
+  const auto refuse_serial = [&] {
     throw Error{ErrorKind::invalid_input,
-                "\"" + printable(bounded(text, kMostText)) + "\" is not a serial number in hexadecimal"}
+                "\"" + printable(bounded(text, kMostSerialText)) + "\" is not a serial number in hexadecimal"}
         .hint("write it like 4A3B or 4a:3b, as openssl x509 -serial prints it");
   };
-  if (text.size() > kMostText) refuse();
+  if (text.size() > kMostSerialText) refuse_serial();
   std::string all = lower(text);
   while (!all.empty() && is_between(all.back())) all.pop_back();
   std::string_view rest = all;
@@ -57,7 +57,7 @@ std::string parse_serial(std::string_view text) {
   }
   if (digits.empty() || digits.size() > kMostDigits ||
       digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    refuse();
+    refuse_serial();
   }
   const std::size_t first = std::min(digits.find_first_not_of('0'), digits.size());
   digits.erase(0, first);

@@ -38,7 +38,7 @@ struct Parts {
   ByteView exponent;  // RSA only
 };
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_key(const std::string& why) {
   throw Error{ErrorKind::invalid_input, "this public key is not supported: " + why};
 }
 
@@ -58,7 +58,7 @@ const KeyKind& kind_of(const Oid& algorithm, der::Reader& parameters) {
     if (!curve) curve = parameters.oid("EC parameters");
     if (curve->dotted() == kind.curve) return kind;
   }
-  refuse(curve ? "curve " + curve->name() : "algorithm " + algorithm.name());
+  refuse_key(curve ? "curve " + curve->name() : "algorithm " + algorithm.name());
 }
 
 void take_apart_rsa(Parts& parts) {
@@ -66,24 +66,24 @@ void take_apart_rsa(Parts& parts) {
   const ByteView modulus = key.integer("RSA modulus");
   const ByteView exponent = key.integer("RSA exponent");
   key.expect_end("RSAPublicKey");
-  if (modulus[0] >= 0x80 || exponent[0] >= 0x80) refuse("a negative RSA number");
+  if (modulus[0] >= 0x80 || exponent[0] >= 0x80) refuse_key("a negative RSA number");
   parts.modulus = without_leading_zeros(modulus);
   parts.exponent = without_leading_zeros(exponent);
   parts.spec.bits = bit_length(modulus);
   if (parts.spec.bits < kLeastRsaBits || parts.spec.bits > kMostRsaBits) {
-    refuse("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
+    refuse_key("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
   }
   // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
   const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
   if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
-    refuse("its RSA exponent " + hex(exponent));
+    refuse_key("its RSA exponent " + hex(exponent));
   }
 }
 
-enum class Encoding { canonical, any };
+enum class SpkiEncoding { canonical, any };
 
 // The views point into `spki`.
-Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
+Parts take_apart_spki(ByteView spki, SpkiEncoding wanted = SpkiEncoding::canonical) {
   der::Reader sequence = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
   der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
   Parts parts;
@@ -94,16 +94,16 @@ Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
   parts.spec = kind.spec;
   switch (kind.form) {
     case PublicKeyForm::rsa:
-      if (wanted == Encoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "RSA parameters");
+      if (wanted == SpkiEncoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "RSA parameters");
       take_apart_rsa(parts);
       break;
     case PublicKeyForm::point:
       if (parts.bits.size() != kind.octets || parts.bits[0] != kUncompressed) {
-        refuse("its EC point is not an uncompressed one of its curve");
+        refuse_key("its EC point is not an uncompressed one of its curve");
       }
       break;
     case PublicKeyForm::octets:
-      if (parts.bits.size() != kind.octets) refuse(wrong_length(kind, parts.bits.size()));
+      if (parts.bits.size() != kind.octets) refuse_key(wrong_length(kind, parts.bits.size()));
       break;
   }
   algorithm.expect_end("SubjectPublicKeyInfo algorithm");
@@ -145,7 +145,7 @@ std::optional<Bytes> re_encoded_ec(ByteView spki) {
 
 std::optional<Bytes> re_encoded(ByteView spki) {
   try {
-    const Parts parts = take_apart_spki(spki, Encoding::any);
+    const Parts parts = take_apart_spki(spki, SpkiEncoding::any);
     if (!parts.modulus.empty()) return spki_from_rsa(parts.modulus, parts.exponent);
   } catch (const Error&) {
     // an EC key, or none

@@ -1,9 +1,10 @@
 #include "tools/hsmbridge/text/key.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "tools/commandline/output.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
@@ -14,10 +15,6 @@ namespace {
 
 using commandline::Fields;
 using commandline::Table;
-
-std::string joined(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, ", "));
-}
 
 const workflow::ContractRow* row_of(const workflow::ContractReport& report, std::string_view half,
                                     std::string_view name) {

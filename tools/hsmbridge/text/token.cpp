@@ -1,8 +1,9 @@
 #include "tools/hsmbridge/text/token.h"
 
+#include "base/text.h"
 #include "tools/commandline/output.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,10 +14,6 @@ namespace {
 
 using commandline::Fields;
 using commandline::Table;
-
-std::string joined(const std::vector<std::string>& words, std::string_view between = ", ") {
-  return fmt::format("{}", fmt::join(words, between));
-}
 
 std::string bits_text(const workflow::MechanismInfo& mechanism) {
   if (mechanism.most_bits == 0) return "";

@@ -16,7 +16,7 @@ constexpr const char* kUnitName = "Test BU";
 constexpr const char* kIssuingCa = "444FFF3A03C12BCEF463B5D2EF01985F";
 constexpr const char* kIssuingCaName = "Rig Trust Lifecycle Issuing CA";
 
-const std::vector<std::string_view> kReasons{
+const std::vector<std::string_view> kRevocationReasons{
     "unspecified",   "key_compromise",         "ca_compromise",    "affiliation_changed", "superseded",
     "aa_compromise", "cessation_of_operation", "certificate_hold", "privilege_withdrawn"};
 
@@ -115,7 +115,7 @@ Answer Digicert::show_formats(const Asked& asked) {
 Answer Digicert::revoke(const Asked& asked) {
   Certificate& certificate = find_certificate(asked);
   Fields fields(asked.body, "", input_errors());
-  const std::string reason = fields.word("revocation_reason", kReasons);
+  const std::string reason = fields.word("revocation_reason", kRevocationReasons);
   fields.done();
   if (certificate.status == "revoked") {
     throw digicert_error(400, "invalid_state", "Certificate already has been revoked");

@@ -6,7 +6,7 @@ namespace hsmbridge::rig {
 namespace {
 
 enum Type : std::uint16_t {
-  kOperation = 0x003B,
+  kTagOperation = 0x003B,
   kSeconds = 0x0107,
   kLabel = 0x1002,
   kTimestamp = 0x1054,
@@ -63,7 +63,7 @@ Bytes timestamp_signature(ByteView ecdsa_signature) {
 
 Bytes encode(const ApprovalBytes& approval) {
   Bytes elements;
-  append_element(elements, kOperation, little_endian(approval.operation, 4));
+  append_element(elements, kTagOperation, little_endian(approval.operation, 4));
   append_element(elements, kLabel, as_bytes(approval.label));
   if (approval.timestamp) {
     append_element(elements, kTimestamp, timestamp_list(*approval.timestamp));

@@ -13,14 +13,14 @@
 namespace hsmbridge::rig {
 namespace {
 
-struct Row {
+struct ReasonRow {
   int code;
   int status;
   std::string_view reason;  // without the prefix "res.error."
 };
 
 // Code, HTTP status, reason: what this TSB says of the published table of business reasons.
-constexpr std::array<Row, 29> kReasons{{
+constexpr std::array<ReasonRow, 29> kBusinessReasons{{
     {401, 400, "missing.approval"},
     {402, 400, "invalid.certificate"},
     {403, 400, "input.invalid.signature"},
@@ -55,8 +55,10 @@ constexpr std::array<Row, 29> kReasons{{
 }  // namespace
 
 Error business_error(int code, std::string message) {
-  const auto* row = std::find_if(kReasons.begin(), kReasons.end(), [&](const Row& one) { return one.code == code; });
-  if (row == kReasons.end()) throw Error{ErrorKind::internal, fmt::format("the rig does not know the code {}", code)};
+  const auto* row = std::find_if(kBusinessReasons.begin(), kBusinessReasons.end(),
+                                 [&](const ReasonRow& one) { return one.code == code; });
+  if (row == kBusinessReasons.end())
+    throw Error{ErrorKind::internal, fmt::format("the rig does not know the code {}", code)};
   const Json body =
       Json::object({{"errorCode", code}, {"reason", fmt::format("res.error.{}", row->reason)}, {"message", message}});
   return refusal(std::move(message), {row->status, body});
