@@ -9,6 +9,7 @@
 #include "net/url.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
@@ -24,8 +25,67 @@ namespace {
 
 constexpr std::size_t kLargestHeaders = 256U << 10U;
 
+// The functions of libcurl that this program calls (curl.h has their descriptions). The library is loaded and
+// initialised at the first call of curl() and not with the program: with the twenty libraries that it needs it takes
+// longer than all the rest of a start, and most commands speak to no provider.
+struct CurlLibrary {
+  decltype(&::curl_global_init) global_init;
+  decltype(&::curl_easy_init) easy_init;
+  decltype(&::curl_easy_setopt) easy_setopt;
+  decltype(&::curl_easy_perform) easy_perform;
+  decltype(&::curl_easy_getinfo) easy_getinfo;
+  decltype(&::curl_easy_reset) easy_reset;
+  decltype(&::curl_easy_cleanup) easy_cleanup;
+  decltype(&::curl_easy_strerror) easy_strerror;
+  decltype(&::curl_slist_append) slist_append;
+  decltype(&::curl_slist_free_all) slist_free_all;
+  decltype(&::curl_strequal) strequal;
+};
+
+// The ABI that curl.h describes has had this name since 2006.
+constexpr const char* kName = "libcurl.so.4";
+
+[[noreturn]] void refuse_library() {
+  const char* why = ::dlerror();
+  throw Error{ErrorKind::unavailable, fmt::format("{} cannot be loaded: {}", kName, why == nullptr ? "?" : why)}.hint(
+      "install the package libcurl4");
+}
+
+// Never closed: its threads and exit handlers may outlast whoever used it.
+CurlLibrary load() {
+  void* library = ::dlopen(kName, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) refuse_library();
+  const auto find = [&]<class Function>(Function& function, const char* name) {
+    void* symbol = ::dlsym(library, name);
+    if (symbol == nullptr) refuse_library();
+    function = reinterpret_cast<Function>(symbol);
+  };
+  CurlLibrary curl{};
+  find(curl.global_init, "curl_global_init");
+  find(curl.easy_init, "curl_easy_init");
+  find(curl.easy_setopt, "curl_easy_setopt");
+  find(curl.easy_perform, "curl_easy_perform");
+  find(curl.easy_getinfo, "curl_easy_getinfo");
+  find(curl.easy_reset, "curl_easy_reset");
+  find(curl.easy_cleanup, "curl_easy_cleanup");
+  find(curl.easy_strerror, "curl_easy_strerror");
+  find(curl.slist_append, "curl_slist_append");
+  find(curl.slist_free_all, "curl_slist_free_all");
+  find(curl.strequal, "curl_strequal");
+  if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    throw Error{ErrorKind::unavailable, "libcurl cannot be initialised"};
+  }
+  return curl;
+}
+
+// Throws unavailable when the library cannot be loaded or lacks a function.
+const CurlLibrary& curl() {
+  static const CurlLibrary library = load();
+  return library;
+}
+
 struct HandleDeleter {
-  void operator()(CURL* handle) const { ::curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
 };
 using Handle = std::unique_ptr<CURL, HandleDeleter>;
 
@@ -33,22 +93,17 @@ using Handle = std::unique_ptr<CURL, HandleDeleter>;
 struct ListDeleter {
   void operator()(curl_slist* list) const {
     for (curl_slist* one = list; one != nullptr; one = one->next) ::OPENSSL_cleanse(one->data, std::strlen(one->data));
-    ::curl_slist_free_all(list);
+    curl().slist_free_all(list);
   }
 };
 using List = std::unique_ptr<curl_slist, ListDeleter>;
 
-void initialise_once() {
-  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (code != CURLE_OK) throw Error{ErrorKind::internal, "libcurl cannot be initialised"};
-}
-
 template <class Value>
 void set(CURL* handle, CURLoption option, Value value) {
-  const CURLcode code = ::curl_easy_setopt(handle, option, value);
+  const CURLcode code = curl().easy_setopt(handle, option, value);
   if (code != CURLE_OK) {
     throw Error{ErrorKind::internal,
-                fmt::format("libcurl refuses option {}: {}", static_cast<int>(option), ::curl_easy_strerror(code))};
+                fmt::format("libcurl refuses option {}: {}", static_cast<int>(option), curl().easy_strerror(code))};
   }
 }
 
@@ -205,7 +260,7 @@ List header_list(const Headers& headers) {
   List list;
   bool typed = false;
   const auto append = [&list](const std::string& line) {
-    curl_slist* longer = ::curl_slist_append(list.get(), line.c_str());
+    curl_slist* longer = curl().slist_append(list.get(), line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     static_cast<void>(list.release());
     list.reset(longer);
@@ -218,7 +273,7 @@ List header_list(const Headers& headers) {
       throw Error{ErrorKind::invalid_input, "a header name holds a character that HTTP does not allow"};
     }
     if (!clean) throw Error{ErrorKind::invalid_input, fmt::format("the value of header {} holds a line break", name)};
-    typed = typed || ::curl_strequal(name.c_str(), "Content-Type") != 0;
+    typed = typed || curl().strequal(name.c_str(), "Content-Type") != 0;
     std::string line = value.empty() ? name + ";" : name + ": " + value;  // libcurl's form of an empty header
     append(line);
     wipe(line);
@@ -246,7 +301,7 @@ std::string authority_of(const std::string& url) {
 }
 
 std::string detail_of(CURLcode code, const char* buffer) {
-  std::string text = buffer[0] != '\0' ? buffer : ::curl_easy_strerror(code);
+  std::string text = buffer[0] != '\0' ? buffer : curl().easy_strerror(code);
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   return text;
 }
@@ -281,7 +336,7 @@ NotSent not_sent(CURLcode code, const std::string& authority, const std::string&
 class HttpClient::Impl {
  public:
   Impl(Url service, ClientOptions options) : service_(std::move(service)), options_(std::move(options)) {
-    initialise_once();
+    static_cast<void>(curl());  // who cannot call anybody shall hear it before anything is ordered
     if (options_.ca_file) static_cast<void>(authorities());
     if (options_.client_certificate.has_value() != options_.client_key.has_value()) {
       throw Error{ErrorKind::invalid_input, "a client certificate needs its key file, and the key its certificate"};
@@ -320,15 +375,15 @@ class HttpClient::Impl {
 
     const auto start = std::chrono::steady_clock::now();
     current_transfer = &transfer;
-    const CURLcode code = ::curl_easy_perform(handle.get());
+    const CURLcode code = curl().easy_perform(handle.get());
     current_transfer = nullptr;
     const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
     if (transfer.failure) std::rethrow_exception(transfer.failure);
 
     long status = 0;
-    ::curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
     log::debug(fmt::format("{} {}: {} in {}", request.method, without_query(url),
-                           code == CURLE_OK ? std::to_string(status) : ::curl_easy_strerror(code),
+                           code == CURLE_OK ? std::to_string(status) : curl().easy_strerror(code),
                            duration_text(took)));
     if (code == CURLE_OK) {
       if (request.repeat == Repeat::allowed) give_back(std::move(handle));
@@ -344,7 +399,7 @@ class HttpClient::Impl {
 
  private:
   static Handle fresh() {
-    Handle handle(::curl_easy_init());
+    Handle handle(curl().easy_init());
     if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
     return handle;
   }
@@ -357,7 +412,7 @@ class HttpClient::Impl {
     if (idle_.empty()) return fresh();
     Handle handle = std::move(idle_.back());
     idle_.pop_back();
-    ::curl_easy_reset(handle.get());  // forgets the options, keeps the connections
+    curl().easy_reset(handle.get());  // forgets the options, keeps the connections
     return handle;
   }
   void give_back(Handle handle) {

@@ -296,4 +296,15 @@ TEMPLATE_TEST_CASE("at every provider: a revocation is done when the provider sa
   }
 }
 
+TEST_CASE("without libcurl no provider can be reached, and the package is named") {
+  const auto service = Venafi::make(Approval::none);
+  const Cli& cli = service->cli();
+  cli.write("libcurl.so.4", "");
+  const auto done = cli.other({"env", "LD_LIBRARY_PATH=" + cli.folder().string(), Cli::program().string(), "provider",
+                               "test", service->provider()});
+  INFO(done.out << done.err);
+  CHECK(done.status == 5);
+  CHECK((done.out + done.err).find("install the package libcurl4") != std::string::npos);
+}
+
 }  // namespace hsmbridge::test
