@@ -1,0 +1,154 @@
+"""What the questions of scripts/bench share: programs, tokens, timing in turns, the table and the plots."""
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
+
+
+class Bench:
+    def __init__(self, source, build, quick):
+        self.source, self.quick = source, quick
+        self.out = source / "build" / "bench"
+        self.work = self.out / "work"
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.work / "tokens").mkdir(parents=True)
+        (self.work / "locks").mkdir()
+        self.build = pathlib.Path(build).resolve() if build else self._build()
+        self.hsmbridge = self.build / "tools/hsmbridge/hsmbridge"
+        conf = self.work / "softhsm2.conf"
+        conf.write_text(f"directories.tokendir = {self.work}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
+        (self.work / "pin").write_text("12345678\n")
+        (self.work / "pin").chmod(0o600)
+        for name in [name for name in os.environ if name.startswith("HSMBRIDGE_")]:
+            del os.environ[name]
+        os.environ.update(SOFTHSM2_CONF=str(conf), HSMBRIDGE_LOCK_FOLDER=str(self.work / "locks"),
+                          XDG_CONFIG_HOME=str(self.work), HOME=str(self.work), LC_ALL="C.UTF-8")
+        self.rows, self.plots = [], []
+
+    def _build(self):
+        build = self.source / "build-release"
+        quiet = dict(stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["cmake", "-C", self.source / "scripts/release.cmake", "-S", self.source, "-B", build, "-G",
+                        "Ninja"], **quiet)
+        subprocess.run(["ninja", "-C", build, "hsmbridge", "hsmbridge-rig"], **quiet)
+        return build
+
+    def c_program(self, name, *flags):
+        """A loop in C that does the bare minimum, compiled from bench.d/NAME.c."""
+        program = self.work / name
+        if not program.exists():
+            subprocess.run(["cc", "-O2", "-o", program, self.source / "scripts/bench.d" / f"{name}.c", *flags],
+                           check=True)
+        return program
+
+    def pkg_config(self, *arguments):
+        return subprocess.run(["pkg-config", *arguments], check=True, text=True,
+                              capture_output=True).stdout.split()
+
+    def counting_module(self):
+        """The test suite's module in front of SoftHSM, which can make each call take longer."""
+        build = self.out / "module"
+        target = "hsmbridge_counting_module"
+        subprocess.run(["cmake", "-S", self.source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
+                       stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["ninja", "-C", build, target], stdout=subprocess.DEVNULL, check=True)
+        return build / "tests/support/counting_module" / f"{target}.so"
+
+    def token(self, label, keys, spec="ec:P-256"):
+        """A SoftHSM token whose first key is key-1, made once. The others are copies of the second: two object files a
+        key, which is what the token walks through; making thousands would take it minutes."""
+        if (self.work / label).exists():
+            return label
+        before = set((self.work / "tokens").iterdir())
+        self.run("softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", "12345678")
+        (folder,) = set((self.work / "tokens").iterdir()) - before
+        make = [self.hsmbridge, "key", "generate", "--spec", spec, *self.access(label), "--label"]
+        self.run(*make, "key-1")
+        if keys > 1:
+            first = set(folder.glob("*.object"))
+            self.run(*make, "key-2")
+            second = set(folder.glob("*.object")) - first
+            for _ in range(keys - 2):
+                for file in second:
+                    shutil.copy(file, folder / f"{uuid.uuid4()}.object")
+        (self.work / label).touch()
+        return label
+
+    def access(self, label, module=SOFTHSM):
+        return ["--module", module, "--token", label, "--pin", f"file:{self.work}/pin"]
+
+    def run(self, *command, **options):
+        """Runs a command that must succeed; gives the seconds that it took."""
+        command = [str(word) for word in command]
+        start = time.perf_counter()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, cwd=self.work, **options)
+        took = time.perf_counter() - start
+        if done.returncode != 0:
+            sys.exit(f"bench: {' '.join(command)}\nexited with {done.returncode}:\n{done.stdout[-2000:]}")
+        self.said = done.stdout
+        return took
+
+    def in_turns(self, rounds, **things):
+        """The median of what each thing gives, asked in turns, so that a slow minute is a slow minute for all."""
+        seen = {name: [] for name in things}
+        for _ in range(1 if self.quick else rounds):
+            for name, thing in things.items():
+                seen[name].append(thing())
+        return {name: statistics.median(values) for name, values in seen.items()}
+
+    def row(self, question, ours, other, other_name, ratio, goal, met):
+        self.rows.append(dict(question=question, ours=ours, other=f"{other} {other_name}".strip(), ratio=ratio,
+                              goal=goal, met=met))
+
+    def plot(self, name, title, x, y, lines, log=True):
+        self.plots.append(name)
+        import matplotlib
+        matplotlib.use("svg")
+        import matplotlib.pyplot as pyplot
+        figure, axes = pyplot.subplots(figsize=(6, 4))
+        for label, points in lines.items():
+            axes.plot([p[0] for p in points], [p[1] for p in points], marker="o", label=label)
+        if log:
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+        axes.set(title=title, xlabel=x, ylabel=y)
+        axes.grid(True, alpha=0.3)
+        axes.legend()
+        figure.savefig(self.out / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+        pyplot.close(figure)
+
+    def finish(self):
+        head = subprocess.run(["git", "-C", self.source, "rev-parse", "--short", "HEAD"], text=True,
+                              capture_output=True).stdout.strip()
+        data = dict(schema="hsmbridge.bench/1", commit=head, cores=os.cpu_count(),
+                    at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), quick=self.quick, rows=self.rows,
+                    plots=self.plots)
+        (self.out / "bench.json").write_text(json.dumps(data, indent=2) + "\n")
+        shutil.rmtree(self.work, ignore_errors=True)
+        titles = ("question", "ours", "other", "ratio", "goal", "met")
+        lines = [titles] + [tuple(("yes" if row[t] else "no") if t == "met" else str(row[t]) for t in titles)
+                            for row in self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
+        for number, line in enumerate(lines):
+            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")
+            if number == 0:
+                print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        print(f"\n{os.cpu_count()} cores, commit {head}; {self.out}/bench.json and "
+              f"{len(self.plots)} plots beside it")
+        return 0 if all(row["met"] for row in self.rows) else 1
+
+
+def ms(seconds):
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+def rate(number):
+    return f"{number:,.0f}/s"
