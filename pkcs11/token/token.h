@@ -26,8 +26,9 @@ struct TokenAccess {
   UserType user_type = kUser;
   std::optional<PinSource> key_pin;  // for CKA_ALWAYS_AUTHENTICATE keys whose PIN is another one
   CertificateStorage certificates = CertificateStorage::in_token;
-  unsigned most_sessions = 4;     // fewer when the token allows fewer
-  Duration session_wait{30'000};  // for a free session, and for the exclusive use an always-authenticate key needs
+  unsigned most_sessions = 4;  // fewer when the token allows fewer
+  // For a free session, and for the exclusive use an always-authenticate key needs; from when somebody last got one.
+  Duration session_wait{30'000};
   Duration login_wait{60'000};    // for another process' login attempt to end
   Duration making_wait{150'000};  // for another process' making of keys: longer than one key takes, and some seconds
 };

@@ -44,13 +44,14 @@ struct TokenState {
   std::string distinction;  // see PinSubject
   bool login_required = true;
 
-  std::mutex mutex;  // guards slot, idle, open, limit
+  std::mutex mutex;  // guards slot, idle, open, limit, given_back
   std::condition_variable freed;
   CK_SLOT_ID slot = 0;
   std::vector<IdleSession> idle;
   unsigned open = 0;
   unsigned limit = 1;
 
+  unsigned long given_back = 0;  // sessions so far: while it grows, who waits for one waits in a queue that moves
   // Digests, keyed by a secret of this process, of the PINs that logged in: guarded by the LockedWork::login lock.
   std::map<UserType, Bytes> right_pins;
 
