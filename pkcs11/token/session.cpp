@@ -151,6 +151,12 @@ bool recover(TokenState& token, Session* session, const TokenFailure& failure, u
     token.open -= static_cast<unsigned>(token.idle.size());
     token.idle.clear();
   };
+  // Another thread met the same since this session was taken, and has mended it: mending it again would take the sessions
+  // and the login from under those that go on.
+  if (session != nullptr && session->epoch() != token.epoch && failure.recovery() != Recovery::reinitialize) {
+    if (failure.recovery() == Recovery::new_session) session->discard();
+    return attempt < kMostTries && !failure.is_once_only();
+  }
   switch (failure.recovery()) {
     case Recovery::same_session:
       break;
