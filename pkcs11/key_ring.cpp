@@ -23,6 +23,11 @@ class TokenKeyRing final : public workflow::KeyRing {
     return match_keys(*token_, KeySelector::parse(selector));
   }
   KeyInfo find(const std::string& selector) override { return find_key(*token_, KeySelector::parse(selector)); }
+  std::vector<std::optional<KeyInfo>> find_many(std::span<const std::string> selectors) override {
+    std::vector<KeySelector> parsed;
+    for (const std::string& selector : selectors) parsed.push_back(KeySelector::parse(selector));
+    return find_keys(*token_, parsed);
+  }
   KeyAttributes attributes(const KeyInfo& key) override { return key_attributes(*token_, key); }
   ContractReport contract(const KeyInfo& key) override { return check_contract(*token_, key); }
   void expect_to_sign(const x509::SignatureAlgorithm& algorithm) override {

@@ -32,6 +32,11 @@ std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_
 std::vector<KeyObjects> all_keys(const Session& session);
 std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id);
 std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector);
+// For each selector its one key, where it has one that shows its public key. From one look at all keys of the token: two
+// calls a key, where a search of its own takes seven. Nothing where the token has so many that this would be more calls,
+// where no key or several match, or where a URI selects: to be searched for then. Whether certificates are beside a key
+// is not looked at.
+std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::span<const KeySelector> selectors);
 // The key that `info` describes, as it is on the token now: same id, label and public key. Throws not_found when it is
 // gone, and conflict when another public key has taken its place.
 KeyObjects locate(const Session& session, const KeyInfo& info);

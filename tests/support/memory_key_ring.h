@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +34,9 @@ class MemoryKeyRing final : public workflow::KeyRing {
     const auto found = match(selector);
     if (found.size() == 1) return found.front();
     throw Error{found.empty() ? ErrorKind::not_found : ErrorKind::ambiguous, selector};
+  }
+  std::vector<std::optional<workflow::KeyInfo>> find_many(std::span<const std::string> selectors) override {
+    return std::vector<std::optional<workflow::KeyInfo>>(selectors.size());
   }
   workflow::KeyAttributes attributes(const workflow::KeyInfo&) override { return {}; }
   workflow::ContractReport contract(const workflow::KeyInfo&) override { return {}; }
