@@ -343,7 +343,7 @@ void remember(const Session& session, const KeyObjects& key) {
   const std::lock_guard lock(token.found_mutex);
   if (token.found.size() >= kMost) token.found.clear();
   token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
-                               TokenState::FoundKey{*key.private_half, epoch});
+                               TokenState::FoundKey{*key.private_half, epoch, std::make_shared<KeyInfo>(key.info)});
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
@@ -523,6 +523,21 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
   throw Error{ErrorKind::not_found,
               fmt::format("key {} is not on token {} any more", info.name, session.token().access.name)}
       .with("id", hex(info.id));
+}
+
+std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& selector, const SpkiHash& spki) {
+  const Bytes& wanted = selector.id();
+  if (wanted.empty() || selector.has_label() || !selector.uri().empty()) return std::nullopt;
+  std::optional<KeyInfo> key;
+  const std::lock_guard lock(token.found_mutex);
+  for (auto at = token.found.lower_bound({wanted, {}, {}}); at != token.found.end() && std::get<0>(at->first) == wanted;
+       ++at) {
+    const TokenState::FoundKey& found = at->second;
+    if (found.epoch != token.epoch || !(found.info->spki_hash == spki)) continue;
+    if (key) return std::nullopt;
+    key = *found.info;
+  }
+  return key;
 }
 
 PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look) {

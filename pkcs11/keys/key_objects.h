@@ -41,6 +41,10 @@ std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::sp
 // gone, and conflict when another public key has taken its place.
 KeyObjects locate(const Session& session, const KeyInfo& info);
 
+// The key that is selected by its id alone and has this public key, as a search of this login showed it, where it was one
+// alone. The token is not asked, so whoever uses the key locates its private half.
+std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& selector, const SpkiHash& spki);
+
 // The private half of that key by a handle that a search of this login gave, once it was seen to be a private key of the
 // key's id and label, with how it stands to its contract; else as locate() finds it. Throws as locate does, and
 // not_found when there is no private half.

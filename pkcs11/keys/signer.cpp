@@ -230,7 +230,9 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const Key
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
                                                 const SpkiHash& expected, workflow::Intent intent,
                                                 workflow::RecordFact record) {
-  KeyInfo key = find_pinned(*token, selector, expected);
+  std::optional<KeyInfo> known;
+  if (intent.purpose != workflow::Purpose::tls_client) known = remembered_key(token->state(), selector, expected);
+  KeyInfo key = known ? std::move(*known) : find_pinned(*token, selector, expected);
   return open(std::move(token), std::move(key), std::move(intent), std::move(record));
 }
 

@@ -29,7 +29,8 @@ class TokenKey final : public workflow::KeySigner {
   // without a row, or without a public part anywhere on the token, and refused for one with a flaw.
   static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
                                         workflow::Intent intent, workflow::RecordFact record);
-  // The same, refusing (conflict) a key whose public key is another one than the pinned.
+  // The same, refusing (conflict) a key whose public key is another one than the pinned. One that a search of this login
+  // showed is not searched for again, only looked at, as at each use.
   static std::unique_ptr<TokenKey> open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
                                                const SpkiHash& expected, workflow::Intent intent,
                                                workflow::RecordFact record);
