@@ -18,6 +18,7 @@ class TokenKeyRing final : public workflow::KeyRing {
   const std::string& token() const override { return token_->name(); }
   std::string token_uri() override { return token_->info().uri; }
   void login() override { token_->login(); }
+  unsigned sessions() const override { return token_->sessions(); }
   std::vector<KeyInfo> list() override { return list_keys(*token_); }
   std::vector<KeyInfo> match(const std::string& selector) override {
     return match_keys(*token_, KeySelector::parse(selector));

@@ -47,7 +47,7 @@ class TokenKey final : public workflow::KeySigner {
   // for it), and what the log throws.
   Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
   void say(std::string words) override;
-  void say_more(Json more) override;
+  Bytes sign_saying(const Json& more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
   workflow::KeyProof prove(ByteView nonce) override;
   // For TLS client authentication alone, where OpenSSL drives the key through libp11: the key is compared, the intent
   // written down, and then `hand_over` may give it to OpenSSL, which signs with it inside the handshake.
@@ -56,7 +56,9 @@ class TokenKey final : public workflow::KeySigner {
  private:
   struct State;
   explicit TokenKey(std::unique_ptr<State> state);
-  Bytes sign_for(std::string_view leaf, ByteView message, const x509::SignatureAlgorithm& algorithm);
+  // `more`: see sign_saying; null for what the intent says.
+  Bytes sign(const Json* more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm);
+  Bytes sign_for(std::string_view leaf, const Json* more, ByteView message, const x509::SignatureAlgorithm& algorithm);
   std::unique_ptr<State> state_;
 };
 

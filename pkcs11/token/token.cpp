@@ -238,6 +238,11 @@ TokenInfo Token::info() const {
   return info;
 }
 
+unsigned Token::sessions() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->limit;
+}
+
 std::optional<MechanismInfo> Token::mechanism(unsigned long type) const {
   const std::lock_guard lock(state_->mechanisms_mutex);
   const CK_SLOT_ID slot = state_->current_slot();

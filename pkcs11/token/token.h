@@ -62,6 +62,9 @@ class Token {
   // For a person: every mechanism that it lists; one that it did not describe has the flag "not_described".
   std::vector<MechanismInfo> mechanisms() const;
 
+  // How many calls it may be asked to answer at once: sessions of the pool.
+  unsigned sessions() const;
+
   // Logs in when this process is not logged in; a token that wants no login (CKF_LOGIN_REQUIRED is not set) is only
   // opened. A refused PIN is recorded before the error is thrown (denied); one that was refused before, whoever tried
   // it, is not tried again; the token's last attempt is never spent.

@@ -142,6 +142,8 @@ class KeyRing {
   virtual const std::string& token() const = 0;  // its name, as the configuration or the command line gives it
   virtual std::string token_uri() = 0;           // which token it is, whatever it is called
   virtual void login() = 0;
+  // How many signatures the token makes at once: a program with more threads than that has them wait in turn.
+  virtual unsigned sessions() const = 0;
 
   // In the token's order.
   virtual std::vector<KeyInfo> list() = 0;
