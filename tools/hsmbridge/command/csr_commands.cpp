@@ -3,6 +3,7 @@
 #include "config/secret_source.h"
 #include "service/content/csr.h"
 #include "service/keys/csr_batch.h"
+#include "tools/commandline/progress.h"
 #include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/csr.h"
@@ -116,6 +117,7 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
   }
   const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
   const auto rows = service::rows_in(file, service::csr_columns());
+  commandline::Progress progress(output, rows.size());
   std::size_t made = 0;
   std::size_t there = 0;
   std::size_t failed = 0;
@@ -125,6 +127,7 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
                   row.error ? fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message()))
                             : fmt::format("line {}: {}   {}: {}\n", row.line, row.made->already ? "there" : "ok   ",
                                           safe(row.wanted.out), safe(summary_of(row.made->ask.content))));
+    progress.one_done();
   };
   service::make_csrs(*ring, context.log(), rows, typed, run, arguments.text_or("--out-directory", ""), tell);
   output.note(fmt::format("{} of {} made{}", made, rows.size(),
