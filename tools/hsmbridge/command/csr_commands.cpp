@@ -123,10 +123,11 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
   std::size_t failed = 0;
   const auto tell = [&](const service::CsrRow& row) {
     ++(row.error ? failed : row.made->already ? there : made);
-    output.result("hsmbridge.csr-row/1", views::csr_row(ring->token(), row),
-                  row.error ? fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message()))
-                            : fmt::format("line {}: {}   {}: {}\n", row.line, row.made->already ? "there" : "ok   ",
-                                          safe(row.wanted.out), safe(summary_of(row.made->ask.content))));
+    const std::string text =
+        row.error ? fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message()))
+                  : fmt::format("line {}: {}   {}: {}\n", row.line, row.made->already ? "there" : "ok   ",
+                                safe(row.wanted.out), safe(summary_of(row.made->ask.content)));
+    output.result("hsmbridge.csr-row/1", output.json() ? views::csr_row(ring->token(), row) : Json(), text);
     progress.one_done();
   };
   service::make_csrs(*ring, context.log(), rows, typed, run, arguments.text_or("--out-directory", ""), tell);
