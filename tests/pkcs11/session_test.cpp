@@ -196,7 +196,7 @@ namespace {
 
 // Many CSRs of one key of a real token, which has trouble after some rows.
 struct Batch {
-  static constexpr unsigned kRows = 300;
+  static constexpr unsigned kRows = 600;
   Faults faults;
   PrivateToken mine{Through::faulty_module};
   TempFolder folder;
