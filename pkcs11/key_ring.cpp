@@ -18,11 +18,17 @@ class TokenKeyRing final : public workflow::KeyRing {
   const std::string& token() const override { return token_->name(); }
   std::string token_uri() override { return token_->info().uri; }
   void login() override { token_->login(); }
+  unsigned sessions() const override { return token_->sessions(); }
   std::vector<KeyInfo> list() override { return list_keys(*token_); }
   std::vector<KeyInfo> match(const std::string& selector) override {
     return match_keys(*token_, KeySelector::parse(selector));
   }
   KeyInfo find(const std::string& selector) override { return find_key(*token_, KeySelector::parse(selector)); }
+  std::vector<std::optional<KeyInfo>> find_many(std::span<const std::string> selectors) override {
+    std::vector<KeySelector> parsed;
+    for (const std::string& selector : selectors) parsed.push_back(KeySelector::parse(selector));
+    return find_keys(*token_, parsed);
+  }
   KeyAttributes attributes(const KeyInfo& key) override { return key_attributes(*token_, key); }
   ContractReport contract(const KeyInfo& key) override { return check_contract(*token_, key); }
   void expect_to_sign(const x509::SignatureAlgorithm& algorithm) override {

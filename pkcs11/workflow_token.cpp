@@ -151,9 +151,7 @@ std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key, Pu
 void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate,
                                     const std::vector<Bytes>& replaces) {
   shared_->run([shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), replaces] {
-    const auto token = shared->token();
-    const auto info = find_pinned(*token, selector_of(key), key.spki);
-    pkcs11::put_certificate(*token, info, der, replaces);
+    pkcs11::put_certificate(*shared->token(), selector_of(key), key.spki, der, replaces);
   });
 }
 

@@ -81,7 +81,7 @@ constexpr ReturnCode kReturnCodes[] = {
      P::wrong},
     {CODE(CKR_SESSION_CLOSED), "the session was closed", K::unavailable, R::new_session},
     {CODE(CKR_SESSION_COUNT), "the token has no session left", K::unavailable,
-     "other programs may hold them: lower most_sessions or end those programs", P::not_judged},
+     "other programs may hold them: lower sessions in the token's configuration or end those programs", P::not_judged},
     {CODE(CKR_SESSION_HANDLE_INVALID), "the session is gone", K::unavailable, R::new_session, P::not_judged},
     {CODE(CKR_SESSION_PARALLEL_NOT_SUPPORTED), "parallel sessions are not supported", K::internal, P::not_judged},
     {CODE(CKR_SESSION_READ_ONLY), "the session may only read", K::internal, P::not_judged},

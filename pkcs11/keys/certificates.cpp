@@ -130,8 +130,12 @@ std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key) 
   return certificates;
 }
 
-CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
-                                     const std::vector<Bytes>& replaces) {
+namespace {
+
+enum class Key { just_found, remembered };
+
+CertificatePlacement put(Token& token, const KeyInfo& key, Key known, ByteView certificate_der,
+                         const std::vector<Bytes>& replaces) {
   check_belongs(key, certificate_der);
   if (token.access().certificates == CertificateStorage::not_supported) {
     throw Error{ErrorKind::refused, fmt::format("token {} is declared to take no certificates", token.name())}.hint(
@@ -139,6 +143,7 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
   }
   CertificatePlacement placement;
   writing(token.state(), [&](Session& session) {
+    if (known == Key::remembered) locate_private_half(session, key, Look::remembered);
     constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kValue{CKA_VALUE};
     std::optional<CK_OBJECT_HANDLE> ours;
     // Only of this key: a token may hold another key's certificate, or an issuer's, under the same CKA_ID.
@@ -179,6 +184,21 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
     return true;
   });
   return placement;
+}
+
+}  // namespace
+
+CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
+                                     const std::vector<Bytes>& replaces) {
+  return put(token, key, Key::just_found, certificate_der, replaces);
+}
+
+CertificatePlacement put_certificate(Token& token, const KeySelector& selector, const SpkiHash& spki,
+                                     ByteView certificate_der, const std::vector<Bytes>& replaces) {
+  if (const auto key = remembered_key(token.state(), selector, spki)) {
+    return put(token, *key, Key::remembered, certificate_der, replaces);
+  }
+  return put(token, find_pinned(token, selector, spki), Key::just_found, certificate_der, replaces);
 }
 
 }  // namespace hsmbridge::pkcs11

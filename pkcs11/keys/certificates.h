@@ -34,5 +34,8 @@ struct CertificatePlacement {
 // it replaces stays).
 CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
                                      const std::vector<Bytes>& replaces);
+// The same for the key with this id and public key. Throws what find_pinned and locate_private_half throw too.
+CertificatePlacement put_certificate(Token& token, const KeySelector& selector, const SpkiHash& spki,
+                                     ByteView certificate_der, const std::vector<Bytes>& replaces);
 
 }  // namespace hsmbridge::pkcs11

@@ -343,7 +343,7 @@ void remember(const Session& session, const KeyObjects& key) {
   const std::lock_guard lock(token.found_mutex);
   if (token.found.size() >= kMost) token.found.clear();
   token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
-                               TokenState::FoundKey{*key.private_half, epoch});
+                               TokenState::FoundKey{*key.private_half, epoch, std::make_shared<KeyInfo>(key.info)});
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
@@ -392,16 +392,64 @@ std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_
   return pair_records(session, read_records(session, handles));
 }
 
+namespace {
+
+void add_all(const Session& session, CK_OBJECT_CLASS object_class, std::vector<CK_OBJECT_HANDLE>& handles) {
+  Template match = on_token();
+  match.number(CKA_CLASS, object_class);
+  const auto found = find_objects(session, std::move(match));
+  handles.insert(handles.end(), found.begin(), found.end());
+}
+
+}  // namespace
+
 std::vector<KeyObjects> all_keys(const Session& session) {
   // Three searches, not one for everything: a token may hold many data objects.
   std::vector<CK_OBJECT_HANDLE> handles;
   for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE}) {
-    Template match = on_token();
-    match.number(CKA_CLASS, object_class);
-    const auto found = find_objects(session, std::move(match));
-    handles.insert(handles.end(), found.begin(), found.end());
+    add_all(session, object_class, handles);
   }
   return pair_objects(session, handles);
+}
+
+std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::span<const KeySelector> selectors) {
+  std::vector<std::optional<KeyInfo>> found(selectors.size());
+  std::vector<CK_OBJECT_HANDLE> handles;
+  add_all(session, CKO_PRIVATE_KEY, handles);
+  if (handles.size() > selectors.size() * 3) return found;
+  add_all(session, CKO_PUBLIC_KEY, handles);
+  std::vector<Record> records = read_records(session, handles);
+  // The objects that a search for one selector would give, by label and by id.
+  std::multimap<std::string, CK_OBJECT_HANDLE> with_label;
+  std::multimap<Bytes, CK_OBJECT_HANDLE> with_id;
+  for (const Record& record : records) {
+    with_label.emplace(record.label, record.handle);
+    with_id.emplace(record.id, record.handle);
+  }
+  const auto keys = pair_records(session, std::move(records));
+  std::map<CK_OBJECT_HANDLE, const KeyObjects*> of_half;
+  for (const KeyObjects& key : keys) {
+    if (key.private_half) of_half.emplace(*key.private_half, &key);
+    if (key.public_half) of_half.emplace(*key.public_half, &key);
+  }
+  for (std::size_t i = 0; i < selectors.size(); ++i) {
+    const KeySelector& selector = selectors[i];
+    // One of the two, and not a URI.
+    if (!selector.uri().empty() || selector.id().empty() == selector.label().empty()) continue;
+    std::set<const KeyObjects*> matches;
+    const auto match = [&](const auto& range) {
+      for (auto at = range.first; at != range.second; ++at) matches.insert(of_half.at(at->second));
+    };
+    if (selector.id().empty()) {
+      match(with_label.equal_range(selector.label()));
+    } else {
+      match(with_id.equal_range(selector.id()));
+    }
+    const auto shown_so = [&](const KeyObjects* key) { return is_shown_as(selector, key->info); };
+    if (std::any_of(matches.begin(), matches.end(), shown_so)) std::erase_if(matches, std::not_fn(shown_so));
+    if (matches.size() == 1 && !(*matches.begin())->info.spki.empty()) found[i] = (*matches.begin())->info;
+  }
+  return found;
 }
 
 std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id) {
@@ -475,6 +523,21 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
   throw Error{ErrorKind::not_found,
               fmt::format("key {} is not on token {} any more", info.name, session.token().access.name)}
       .with("id", hex(info.id));
+}
+
+std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& selector, const SpkiHash& spki) {
+  const Bytes& wanted = selector.id();
+  if (wanted.empty() || selector.has_label() || !selector.uri().empty()) return std::nullopt;
+  std::optional<KeyInfo> key;
+  const std::lock_guard lock(token.found_mutex);
+  for (auto at = token.found.lower_bound({wanted, {}, {}}); at != token.found.end() && std::get<0>(at->first) == wanted;
+       ++at) {
+    const TokenState::FoundKey& found = at->second;
+    if (found.epoch != token.epoch || !(found.info->spki_hash == spki)) continue;
+    if (key) return std::nullopt;
+    key = *found.info;
+  }
+  return key;
 }
 
 PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look) {

@@ -32,9 +32,18 @@ std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_
 std::vector<KeyObjects> all_keys(const Session& session);
 std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id);
 std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector);
+// For each selector its one key, where it has one that shows its public key. From one look at all keys of the token: two
+// calls a key, where a search of its own takes seven. Nothing where the token has so many that this would be more calls,
+// where no key or several match, or where a URI selects: to be searched for then. Whether certificates are beside a key
+// is not looked at.
+std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::span<const KeySelector> selectors);
 // The key that `info` describes, as it is on the token now: same id, label and public key. Throws not_found when it is
 // gone, and conflict when another public key has taken its place.
 KeyObjects locate(const Session& session, const KeyInfo& info);
+
+// The key that is selected by its id alone and has this public key, as a search of this login showed it, where it was one
+// alone. The token is not asked, so whoever uses the key locates its private half.
+std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& selector, const SpkiHash& spki);
 
 // The private half of that key by a handle that a search of this login gave, once it was seen to be a private key of the
 // key's id and label, with how it stands to its contract; else as locate() finds it. Throws as locate does, and

@@ -78,6 +78,10 @@ KeyInfo find_key(Token& token, const KeySelector& selector) {
   throw no_match(token, selector);
 }
 
+std::vector<std::optional<KeyInfo>> find_keys(Token& token, std::span<const KeySelector> selectors) {
+  return reading(token.state(), [&](Session& session) { return keys_of_many(session, selectors); });
+}
+
 KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
   // The pinned hash chooses among claims: each signature is verified with the public key that was chosen.

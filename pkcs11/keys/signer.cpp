@@ -121,7 +121,8 @@ struct TokenKey::State {
     reading(token->state(), [&](Session& session) { return private_handle(session); });
   }
 
-  void write_down(std::string_view leaf, std::string_view algorithm, const std::string& signed_sha256) {
+  void write_down(std::string_view leaf, const Json* more, std::string_view algorithm,
+                  const std::string& signed_sha256) {
     Json facts = workflow::facts_of(token->name(), key);
     {
       const std::lock_guard lock(mutex);
@@ -129,7 +130,7 @@ struct TokenKey::State {
       if (!algorithm.empty()) facts.set("algorithm", std::string(algorithm));
       if (!signed_sha256.empty()) facts.set("signed_sha256", signed_sha256);
       facts.set("flaws", Json(standing.flaws));
-      for (const auto& [name, value] : intent.more.as_object()) facts.set(name, value);
+      for (const auto& [name, value] : (more != nullptr ? *more : intent.more).as_object()) facts.set(name, value);
     }
     record(leaf, facts);
   }
@@ -230,7 +231,9 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const Key
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
                                                 const SpkiHash& expected, workflow::Intent intent,
                                                 workflow::RecordFact record) {
-  KeyInfo key = find_pinned(*token, selector, expected);
+  std::optional<KeyInfo> known;
+  if (intent.purpose != workflow::Purpose::tls_client) known = remembered_key(token->state(), selector, expected);
+  KeyInfo key = known ? std::move(*known) : find_pinned(*token, selector, expected);
   return open(std::move(token), std::move(key), std::move(intent), std::move(record));
 }
 
@@ -252,20 +255,23 @@ void TokenKey::say(std::string words) {
   state_->intent.words = std::move(words);
 }
 
-void TokenKey::say_more(Json more) {
-  const std::lock_guard lock(state_->mutex);
-  state_->intent.more = std::move(more);
+Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
+  return sign(nullptr, to_be_signed, algorithm);
 }
 
-Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
+Bytes TokenKey::sign_saying(const Json& more, ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
+  return sign(&more, to_be_signed, algorithm);
+}
+
+Bytes TokenKey::sign(const Json* more, ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
   const workflow::Purpose purpose = state_->intent.purpose;
   if (purpose == workflow::Purpose::proof || purpose == workflow::Purpose::tls_client) {
     throw Error{ErrorKind::internal,
                 "a key that was opened for a proof or for TLS client authentication signs nothing else"};
   }
   const workflow::PurposeRow& row = row_of(purpose);
-  Bytes signature = sign_for(row.intent, to_be_signed, algorithm);
-  if (!row.outcome.empty()) state_->write_down(row.outcome, algorithm.name, hex(sha256(to_be_signed)));
+  Bytes signature = sign_for(row.intent, more, to_be_signed, algorithm);
+  if (!row.outcome.empty()) state_->write_down(row.outcome, more, algorithm.name, hex(sha256(to_be_signed)));
   return signature;
 }
 
@@ -274,11 +280,12 @@ void TokenKey::lend(const std::function<void()>& hand_over) {
     throw Error{ErrorKind::internal, "a key is handed to OpenSSL for something else than TLS client authentication"};
   }
   state_->compare_with_contract(State::Look::always);
-  state_->write_down(row_of(state_->intent.purpose).intent, "", "");
+  state_->write_down(row_of(state_->intent.purpose).intent, nullptr, "", "");
   hand_over();
 }
 
-Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const SignatureAlgorithm& algorithm) {
+Bytes TokenKey::sign_for(std::string_view leaf, const Json* more, ByteView message,
+                         const SignatureAlgorithm& algorithm) {
   const KeyInfo& key = state_->key;
   if (algorithm.key_type != key.spec->type) {
     throw Error{ErrorKind::invalid_input,
@@ -286,7 +293,7 @@ Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const Signatur
         .hint(fmt::format("use {}", x509::default_algorithm(*key.spec).name));
   }
   state_->compare_with_contract(State::Look::when_the_login_is_new);
-  state_->write_down(leaf, algorithm.name, hex(sha256(message)));
+  state_->write_down(leaf, more, algorithm.name, hex(sha256(message)));
   const Bytes answer = state_->sign_in_token(algorithm, message);
   try {
     Bytes signature = x509::signature_from_token(algorithm, *key.spec, answer);
@@ -364,7 +371,7 @@ workflow::KeyProof TokenKey::prove(ByteView nonce) {
                            .message = proof_message(nonce, state_->key.spki),
                            .signature = {},
                            .algorithm = std::string(algorithm.name)};
-  proof.signature = sign_for(workflow::kProofIntent, proof.message, algorithm);
+  proof.signature = sign_for(workflow::kProofIntent, nullptr, proof.message, algorithm);
   return proof;
 }
 

@@ -29,7 +29,8 @@ class TokenKey final : public workflow::KeySigner {
   // without a row, or without a public part anywhere on the token, and refused for one with a flaw.
   static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
                                         workflow::Intent intent, workflow::RecordFact record);
-  // The same, refusing (conflict) a key whose public key is another one than the pinned.
+  // The same, refusing (conflict) a key whose public key is another one than the pinned. One that a search of this login
+  // showed is not searched for again, only looked at, as at each use.
   static std::unique_ptr<TokenKey> open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
                                                const SpkiHash& expected, workflow::Intent intent,
                                                workflow::RecordFact record);
@@ -46,7 +47,7 @@ class TokenKey final : public workflow::KeySigner {
   // for it), and what the log throws.
   Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
   void say(std::string words) override;
-  void say_more(Json more) override;
+  Bytes sign_saying(const Json& more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
   workflow::KeyProof prove(ByteView nonce) override;
   // For TLS client authentication alone, where OpenSSL drives the key through libp11: the key is compared, the intent
   // written down, and then `hand_over` may give it to OpenSSL, which signs with it inside the handshake.
@@ -55,7 +56,9 @@ class TokenKey final : public workflow::KeySigner {
  private:
   struct State;
   explicit TokenKey(std::unique_ptr<State> state);
-  Bytes sign_for(std::string_view leaf, ByteView message, const x509::SignatureAlgorithm& algorithm);
+  // `more`: see sign_saying; null for what the intent says.
+  Bytes sign(const Json* more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm);
+  Bytes sign_for(std::string_view leaf, const Json* more, ByteView message, const x509::SignatureAlgorithm& algorithm);
   std::unique_ptr<State> state_;
 };
 

@@ -56,8 +56,9 @@ void Session::check(CK_RV rv, std::string_view function, std::string_view doing)
 }
 
 void Session::take_or_open(Access access) {
-  const auto until = std::chrono::steady_clock::now() + token_.access.session_wait;
+  auto until = std::chrono::steady_clock::now() + token_.access.session_wait;
   std::unique_lock lock(token_.mutex);
+  unsigned long given_back = token_.given_back;
   for (;;) {
     // The one used last: a resting session stays at rest and is asked before its next use.
     for (auto idle = token_.idle.rbegin(); idle != token_.idle.rend(); ++idle) {
@@ -91,9 +92,14 @@ void Session::take_or_open(Access access) {
     }
     if (token_.freed.wait_until(lock, until) == std::cv_status::timeout && token_.idle.empty() &&
         token_.open >= token_.limit) {
+      // Others were served meanwhile: a long queue before a slow token is no fault.
+      if (std::exchange(given_back, token_.given_back) != token_.given_back) {
+        until = std::chrono::steady_clock::now() + token_.access.session_wait;
+        continue;
+      }
       throw Error{ErrorKind::unavailable,
                   fmt::format("all {} sessions of token {} are busy", token_.limit, token_.access.name)}
-          .hint("try again later, or allow more with most_sessions");
+          .hint("try again later, or allow more with sessions in the token's configuration");
     }
   }
 }
@@ -125,6 +131,7 @@ void Session::give_back() noexcept {
   if (discard_) token_.functions().C_CloseSession(session_.handle);  // dead already, mostly: the result says nothing
   {
     const std::lock_guard lock(token_.mutex);
+    ++token_.given_back;
     if (discard_) {
       if (--token_.open == 0) token_.logged_in = false;
     } else {
@@ -144,6 +151,12 @@ bool recover(TokenState& token, Session* session, const TokenFailure& failure, u
     token.open -= static_cast<unsigned>(token.idle.size());
     token.idle.clear();
   };
+  // Another thread met the same since this session was taken, and has mended it: mending it again would take the sessions
+  // and the login from under those that go on.
+  if (session != nullptr && session->epoch() != token.epoch && failure.recovery() != Recovery::reinitialize) {
+    if (failure.recovery() == Recovery::new_session) session->discard();
+    return attempt < kMostTries && !failure.is_once_only();
+  }
   switch (failure.recovery()) {
     case Recovery::same_session:
       break;

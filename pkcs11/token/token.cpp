@@ -238,21 +238,37 @@ TokenInfo Token::info() const {
   return info;
 }
 
-std::optional<MechanismInfo> Token::mechanism(unsigned long type) const {
-  const std::lock_guard lock(state_->mechanisms_mutex);
-  const CK_SLOT_ID slot = state_->current_slot();
-  if (!state_->mechanism_types) state_->mechanism_types = state_->module->mechanism_types(slot);
-  const auto& types = *state_->mechanism_types;
-  if (std::find(types.begin(), types.end(), type) == types.end()) return std::nullopt;
-  auto known = state_->mechanisms.find(type);
-  if (known == state_->mechanisms.end()) {
-    known = state_->mechanisms.emplace(type, state_->module->mechanism(slot, type)).first;
+unsigned Token::sessions() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->limit;
+}
+
+namespace {
+
+// Under the lock of the mechanisms.
+const std::optional<MechanismInfo>& known_mechanism(TokenState& state, unsigned long type) {
+  static const std::optional<MechanismInfo> kNone;
+  const CK_SLOT_ID slot = state.current_slot();
+  if (!state.mechanism_types) state.mechanism_types = state.module->mechanism_types(slot);
+  const auto& types = *state.mechanism_types;
+  if (std::find(types.begin(), types.end(), type) == types.end()) return kNone;
+  auto known = state.mechanisms.find(type);
+  if (known == state.mechanisms.end()) {
+    known = state.mechanisms.emplace(type, state.module->mechanism(slot, type)).first;
   }
   return known->second;
 }
 
+}  // namespace
+
+std::optional<MechanismInfo> Token::mechanism(unsigned long type) const {
+  const std::lock_guard lock(state_->mechanisms_mutex);
+  return known_mechanism(*state_, type);
+}
+
 bool Token::can_sign_with(unsigned long type) const {
-  const auto known = mechanism(type);
+  const std::lock_guard lock(state_->mechanisms_mutex);
+  const auto& known = known_mechanism(*state_, type);
   return known && std::find(known->flags.begin(), known->flags.end(), "sign") != known->flags.end();
 }
 

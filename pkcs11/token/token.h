@@ -26,8 +26,9 @@ struct TokenAccess {
   UserType user_type = kUser;
   std::optional<PinSource> key_pin;  // for CKA_ALWAYS_AUTHENTICATE keys whose PIN is another one
   CertificateStorage certificates = CertificateStorage::in_token;
-  unsigned most_sessions = 4;     // fewer when the token allows fewer
-  Duration session_wait{30'000};  // for a free session, and for the exclusive use an always-authenticate key needs
+  unsigned most_sessions = 4;  // fewer when the token allows fewer
+  // For a free session, and for the exclusive use an always-authenticate key needs; from when somebody last got one.
+  Duration session_wait{30'000};
   Duration login_wait{60'000};    // for another process' login attempt to end
   Duration making_wait{150'000};  // for another process' making of keys: longer than one key takes, and some seconds
 };
@@ -60,6 +61,9 @@ class Token {
   bool can_sign_with(unsigned long mechanism) const;
   // For a person: every mechanism that it lists; one that it did not describe has the flag "not_described".
   std::vector<MechanismInfo> mechanisms() const;
+
+  // How many calls it may be asked to answer at once: sessions of the pool.
+  unsigned sessions() const;
 
   // Logs in when this process is not logged in; a token that wants no login (CKF_LOGIN_REQUIRED is not set) is only
   // opened. A refused PIN is recorded before the error is thrown (denied); one that was refused before, whoever tried

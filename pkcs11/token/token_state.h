@@ -6,6 +6,7 @@
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/uri.h"
 #include "pkcs11/token/usage_gate.h"
+#include "workflow/ports/key_ring.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -44,12 +45,13 @@ struct TokenState {
   std::string distinction;  // see PinSubject
   bool login_required = true;
 
-  std::mutex mutex;  // guards slot, idle, open, limit
+  std::mutex mutex;  // guards slot, idle, open, limit, given_back
   std::condition_variable freed;
   CK_SLOT_ID slot = 0;
   std::vector<IdleSession> idle;
   unsigned open = 0;
   unsigned limit = 1;
+  unsigned long given_back = 0;  // sessions so far: while it grows, who waits for one waits in a queue that moves
 
   // Digests, keyed by a secret of this process, of the PINs that logged in: guarded by the LockedWork::login lock.
   std::map<UserType, Bytes> right_pins;
@@ -65,6 +67,7 @@ struct TokenState {
   struct FoundKey {
     unsigned long private_half = 0;
     unsigned long epoch = 0;
+    std::shared_ptr<const workflow::KeyInfo> info;  // as the search showed it
   };
   std::mutex found_mutex;                                           // guards found
   std::map<std::tuple<Bytes, std::string, Bytes>, FoundKey> found;  // CKA_ID, label, SPKI

@@ -16,7 +16,7 @@ class UsageGate {
 
   class Pass {
    public:
-    // Throws unavailable when the token is not free within `wait`.
+    // Throws unavailable when the token is not free and nobody left it within `wait`.
     Pass(UsageGate& gate, Use use, Duration wait);
     ~Pass();
     Pass(const Pass&) = delete;
@@ -28,11 +28,16 @@ class UsageGate {
   };
 
  private:
+  // Whether the condition came true; false when meanwhile nobody left for that long.
+  template <class Condition>
+  bool wait_for(std::unique_lock<std::mutex>& lock, Duration wait, Condition condition);
+
   std::mutex mutex_;
   std::condition_variable changed_;
   unsigned users_ = 0;
   unsigned waiting_alone_ = 0;
   bool alone_ = false;
+  unsigned long left_ = 0;  // passes that ended
 };
 
 }  // namespace hsmbridge::pkcs11

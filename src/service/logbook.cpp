@@ -1,6 +1,6 @@
 #include "service/logbook.h"
 
-#include "base/error.h"
+#include "audit/leaf.h"
 #include "base/unicode.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/algorithm.h"
@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -20,7 +21,7 @@ Logbook::Logbook(std::function<std::unique_ptr<workflow::Store>()> open, Actor a
 
 Logbook::~Logbook() = default;
 
-workflow::Store* Logbook::store() {
+workflow::Store* Logbook::opened() {
   if (open_) {
     store_ = open_();  // when it throws it is asked again: a store that cannot be opened is not one that is not there
     open_ = nullptr;
@@ -28,12 +29,18 @@ workflow::Store* Logbook::store() {
   return store_.get();
 }
 
+void Logbook::say_nowhere() {
+  if (const auto say = std::exchange(nowhere_, nullptr)) say();
+}
+
 void Logbook::record(std::string_view kind, const Json& facts) {
-  if (workflow::Store* log = store()) {
-    log->append_audit(std::string(kind), facts.dump(), actor_.name, now());
-  } else if (const auto say = std::exchange(nowhere_, nullptr)) {
-    say();
-  }
+  leaves_.add(audit::fact_leaf(kind, facts, actor_.name, now()), [this](const std::vector<std::string>& leaves) {
+    if (workflow::Store* const log = opened()) {
+      log->append_leaves(leaves);
+    } else {
+      say_nowhere();
+    }
+  });
 }
 
 workflow::RecordFact Logbook::recorder() {
@@ -41,10 +48,11 @@ workflow::RecordFact Logbook::recorder() {
 }
 
 void Logbook::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
-  if (workflow::Store* log = store()) {
+  const Use use(*this);
+  if (workflow::Store* const log = use.store()) {
     log->record_key(key, std::string(kind), facts.dump(), actor_.name, now());
   } else {
-    record(kind, facts);  // which says that it is nowhere
+    say_nowhere();
   }
 }
 
@@ -54,21 +62,23 @@ void Logbook::record_key(std::string_view kind, const std::string& token, const 
 }
 
 workflow::RecordFact Logbook::recorder_of_use(const std::string& token, const workflow::KeyInfo& key) {
-  // What is no plan now will be none again. One thread, as the logbook.
-  return [this, token, key, made = std::make_shared<bool>(false)](std::string_view kind, const Json& facts) {
-    if (kind == workflow::kProofIntent || *made) return record(kind, facts);
-    if (is_planned(token, key.id)) {
-      record_key(kind, facts, record_of(token, key, status::kActive, now()));
-    } else {
-      record(kind, facts);
-    }
-    *made = true;
-  };
+  // What is no plan now will be none again.
+  return
+      [this, token, key, made = std::make_shared<std::atomic<bool>>(false)](std::string_view kind, const Json& facts) {
+        if (kind == workflow::kProofIntent || *made) return record(kind, facts);
+        if (is_planned(token, key.id)) {
+          record_key(kind, facts, record_of(token, key, status::kActive, now()));
+        } else {
+          record(kind, facts);
+        }
+        *made = true;
+      };
 }
 
 void Logbook::lane_works(const std::string& lane) {
   try {
-    if (workflow::Store* const memory = store()) memory->lane_works(lane);
+    const Use use(*this);
+    if (workflow::Store* const memory = use.store()) memory->lane_works(lane);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;  // a store that this user may only read: workers find out later
   }
@@ -79,7 +89,8 @@ std::map<std::string, Logbook::OpenPlan> Logbook::open_plans(const std::string& 
                                                              const x509::KeySpec& spec,
                                                              const std::optional<Bytes>& chosen) {
   std::map<std::string, OpenPlan> plans;
-  workflow::Store* const memory = store();
+  const Use use(*this);
+  workflow::Store* const memory = use.store();
   if (memory == nullptr) return plans;
   std::map<std::string, Instant> newest;
   workflow::KeyQuery planned;
@@ -106,7 +117,8 @@ std::map<std::string, Logbook::OpenPlan> Logbook::open_plans(const std::string& 
 }
 
 bool Logbook::is_planned(const std::string& token, const Bytes& id) {
-  workflow::Store* const memory = store();
+  const Use use(*this);
+  workflow::Store* const memory = use.store();
   if (memory == nullptr || id.empty()) return false;
   const auto keys = memory->keys({std::nullopt, token, std::nullopt, hex(id)});
   return std::any_of(keys.begin(), keys.end(),
@@ -114,7 +126,8 @@ bool Logbook::is_planned(const std::string& token, const Bytes& id) {
 }
 
 void Logbook::expect_planned(const std::string& token, std::span<const workflow::KeyPlan> plans) {
-  workflow::Store* const memory = store();
+  const Use use(*this);
+  workflow::Store* const memory = use.store();
   if (memory == nullptr) return;
   for (const workflow::KeyPlan& plan : plans) {
     const auto known = memory->keys({std::nullopt, token, std::nullopt, hex(plan.id)});

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "service/actor.h"
+#include "service/gathered.h"
 #include "workflow/ports/key_ring.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/store.h"
@@ -18,7 +19,7 @@
 namespace hsmbridge::service {
 
 // What people do outside any request, as the store is told and asked about it. Works without a store too: then nothing
-// is remembered. Thread rule: one thread at a time.
+// is remembered. Thread rule: every function may be called from any thread.
 class Logbook {
  public:
   // `open`: gives the store, null where none is configured; called when it is first needed, and again while it throws.
@@ -27,8 +28,9 @@ class Logbook {
           std::function<void()> nowhere);
   ~Logbook();
 
-  // Appends a leaf to the audit log: durable when it returns, so that nothing leaves the process before. Throws
-  // unavailable: then nothing may be signed or destroyed.
+  // Appends a leaf to the audit log: durable when it returns, so that nothing leaves the process before. What several
+  // threads record meanwhile becomes durable together, in one commit. Throws unavailable: then nothing may be signed or
+  // destroyed.
   void record(std::string_view kind, const Json& facts);
   // The same as a function, which this must outlive.
   workflow::RecordFact recorder();
@@ -59,7 +61,19 @@ class Logbook {
   Instant now() const { return clock_.now(); }
 
  private:
-  workflow::Store* store();
+  // One thread's use of the store, which is for one thread at a time. Not to be nested.
+  class Use {
+   public:
+    explicit Use(Logbook& book) : book_(book), pause_(book.leaves_) {}
+    workflow::Store* store() const { return book_.opened(); }
+
+   private:
+    Logbook& book_;
+    const Gathered<std::string>::Pause pause_;
+  };
+  // The two for whoever may use the store. Null where there is none; throws what opening it throws.
+  workflow::Store* opened();
+  void say_nowhere();
   bool is_planned(const std::string& token, const Bytes& id);
 
   std::function<std::unique_ptr<workflow::Store>()> open_;
@@ -67,6 +81,8 @@ class Logbook {
   const Clock& clock_;
   std::function<void()> nowhere_;
   std::unique_ptr<workflow::Store> store_;
+
+  Gathered<std::string> leaves_;  // one commit at a time, and who does it uses what is above
 };
 
 // The record of a key, with a word of workflow::status.

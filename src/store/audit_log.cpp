@@ -1,15 +1,14 @@
-#include "audit/leaf.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "store/mark.h"
 #include "store/sqlite_store.h"
 #include "store/tree.h"
 #include "store/verify.h"
 
 namespace hsmbridge::store {
-void SqliteStore::append_leaf(std::string_view data) {
+
+// The head is read, checked and written once, however many leaves there are.
+void SqliteStore::write_leaves(std::span<const std::string> leaves) {
   audit::TreeHead head = read_tree(*database_, Head::last);
-  const audit::Hash hash = audit::leaf_hash(as_bytes(data));
   // What was cut off the end must not be covered up by what comes after it.
   {
     Query last = database_->query("SELECT position, root FROM leaves ORDER BY position DESC LIMIT 1");
@@ -20,17 +19,19 @@ void SqliteStore::append_leaf(std::string_view data) {
           .hint("keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
     }
   }
-  head.append(hash);
-  database_->run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
-                 as_bytes(data), head.root());
+  for (const std::string& data : leaves) {
+    const audit::Hash hash = audit::leaf_hash(as_bytes(data));
+    head.append(hash);
+    database_->run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
+                   as_bytes(data), head.root());
+  }
   write_tree(*database_, Head::last, head);
   database_->after_commit([file = file_, mark = Mark{head.size(), head.root()}] { write_mark(file, mark); });
 }
 
-void SqliteStore::append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) {
-  const std::string leaf = audit::fact_leaf(kind, Json::parse(json), actor, at);
+void SqliteStore::append_leaves(std::span<const std::string> leaves) {
   Database::Write write(*database_);
-  append_leaf(leaf);
+  write_leaves(leaves);
   write.commit();
 }
 

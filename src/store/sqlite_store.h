@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,7 +96,7 @@ class SqliteStore final : public workflow::Store {
                   const std::string& actor, Instant at) override;
 
   // AuditLog: audit_log.cpp
-  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
+  void append_leaves(std::span<const std::string> leaves) override;
   audit::TreeHead tree_head() override;
   std::vector<workflow::Leaf> leaves(std::uint64_t from, std::uint64_t most) override;
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;
@@ -163,7 +164,8 @@ class SqliteStore final : public workflow::Store {
   // pin_memory.cpp
   std::vector<workflow::PinRefusal> pins_of(const workflow::PinSubject& subject);
   // audit_log.cpp
-  void append_leaf(std::string_view data);
+  void write_leaves(std::span<const std::string> leaves);
+  void append_leaf(const std::string& data) { write_leaves({&data, 1}); }
 
   const std::filesystem::path file_;
   std::unique_ptr<Database> database_;

@@ -49,6 +49,7 @@ Json csr_row(const std::string& token, const service::CsrRow& row) {
     object.set("error", std::move(why));
     return object;
   }
+  object.set("already", row.made->already);
   const Json more = csr(token, row.wanted, *row.made);
   for (const auto& [name, value] : more.as_object()) object.set(name, value);
   return object;

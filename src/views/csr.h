@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "service/content/csr.h"
-#include "service/keys/new_csr.h"
+#include "service/keys/csr_batch.h"
 
 #include <string>
 

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "openssl_ca.h"
+#include "pkcs11/keys/certificates.h"
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/key_objects.h"
 #include "pkcs11/keys/objects.h"
@@ -386,4 +387,117 @@ TEST_CASE("each attribute that says a key may leave its token or do more than si
     }
     faults.show_flag(row.attribute, 1 - row.bad);
   }
+}
+
+namespace {
+
+const x509::KeySpec kP256{x509::KeyType::ec, 256};
+
+// By another program, behind our back.
+void delete_key(const PrivateToken& mine, const Bytes& id) {
+  for (const char* type : {"privkey", "pubkey"}) {
+    REQUIRE(mine.tool({"--delete-object", "--type", type, "--id", hex(id)}).status == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("many keys are found at one look as they are one by one") {
+  PrivateToken mine(Through::faulty_module);
+  const auto token = mine.open();
+  std::vector<std::string> labels{"rsa", "ed", "a", "b", "c"};
+  make_key(*token, plan_key(*token, "rsa", {x509::KeyType::rsa, 2048}));
+  make_key(*token, plan_key(*token, "ed", x509::parse_key_spec("ed25519")));
+  make_keys(*token, plan_keys(*token, std::vector<std::string>{"a", "b", "c"}, kP256));
+  // Two of one label, and the halves of one under two labels.
+  for (const char* id : {"01", "02"}) {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", "twice"}).status == 0);
+  }
+  std::vector<KeySelector> selectors;
+  for (const auto& label : labels) selectors.push_back(KeySelector::by_label(label));
+  for (const char* text : {"id=01", "twice", "nobody", "pkcs11:object=a"})
+    selectors.push_back(KeySelector::parse(text));
+
+  const auto found = find_keys(*token, selectors);
+  REQUIRE(found.size() == selectors.size());
+  for (std::size_t i = 0; i < labels.size() + 1; ++i) {
+    INFO(selectors[i].text());
+    REQUIRE(found[i]);
+    const KeyInfo alone = find_key(*token, selectors[i]);
+    CHECK(found[i]->uri == alone.uri);
+    CHECK(found[i]->name == alone.name);
+    CHECK(found[i]->spki == alone.spki);
+    CHECK(found[i]->type == alone.type);
+    CHECK(found[i]->has_private);
+    CHECK(found[i]->has_public);
+    CHECK(found[i]->paired);
+  }
+  for (std::size_t i = labels.size() + 1; i < found.size(); ++i) CHECK_FALSE(found[i]);
+
+  // Pages, and a module that says little.
+  Faults faults;
+  faults.most_found(10);
+  faults.stop_at_unknown(Faults::Rest::untouched);
+  const auto again = find_keys(*token, selectors);
+  for (std::size_t i = 0; i < labels.size() + 1; ++i) {
+    REQUIRE(again[i]);
+    CHECK(again[i]->spki == found[i]->spki);
+  }
+  // Two of seven keys are searched for instead.
+  for (const auto& one : find_keys(*token, std::span(selectors).first(2))) CHECK_FALSE(one);
+}
+
+TEST_CASE("a pinned key that was seen before is looked at and not searched for") {
+  Faults faults;
+  PrivateToken mine(Through::faulty_module);
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", kP256)).key;
+  const unsigned searches = faults.calls("C_FindObjectsInit");
+  const unsigned reads = faults.calls("C_GetAttributeValue");
+  open_pinned_key(token, KeySelector::by_id(key.id), key.spki_hash)->prove(random_bytes(16));
+  CHECK(faults.calls("C_FindObjectsInit") == searches);
+  CHECK(faults.calls("C_GetAttributeValue") == reads + 1);
+
+  // Under a new login nothing is remembered.
+  faults.log_out();
+  CHECK_NOTHROW(open_pinned_key(token, KeySelector::by_id(key.id), key.spki_hash)->prove(random_bytes(16)));
+  CHECK(faults.calls("C_FindObjectsInit") > searches);
+  CHECK(error_of([&] { open_pinned_key(token, KeySelector::by_id(key.id), SpkiHash(std::string(64, '0'))); }).kind() ==
+        ErrorKind::conflict);
+}
+
+TEST_CASE("a key that was deleted since it was seen signs nothing and gets no certificate") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", kP256)).key;
+  const auto by_id = KeySelector::by_id(key.id);
+  const Bytes certificate = ca.issue(key.spki, "web");
+  delete_key(mine, key.id);
+  CHECK(error_of([&] { open_pinned_key(token, by_id, key.spki_hash); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { put_certificate(*token, by_id, key.spki_hash, certificate, {}); }).kind() ==
+        ErrorKind::not_found);
+  CHECK(list_certificates(*token).empty());
+
+  SECTION("and neither does another one in its place") {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", hex(key.id), "--label", "web"}).status ==
+            0);
+    CHECK(error_of([&] { open_pinned_key(token, by_id, key.spki_hash); }).kind() == ErrorKind::conflict);
+    CHECK(error_of([&] { put_certificate(*token, by_id, key.spki_hash, certificate, {}); }).kind() ==
+          ErrorKind::conflict);
+    CHECK(list_certificates(*token).empty());
+  }
+}
+
+TEST_CASE("a certificate is put beside a pinned key that was seen before") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", kP256)).key;
+  const Bytes certificate = ca.issue(key.spki, "web");
+  put_certificate(*token, KeySelector::by_id(key.id), key.spki_hash, certificate, {});
+  const auto there = certificates_of(*token, key);
+  REQUIRE(there.size() == 1);
+  CHECK(there[0].der == certificate);
+  CHECK(there[0].label == "web");
 }

@@ -1,11 +1,17 @@
 #include "pkcs11/token/session.h"
 
+#include "pkcs11/key_ring.h"
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/signer.h"
 #include "private_token.h"
+#include "service/keys/csr_batch.h"
+#include "support/temp_folder.h"
+
+#include <p11-kit/pkcs11.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -157,6 +163,25 @@ TEST_CASE("threads share a bounded pool") {
   CHECK(faults.calls("C_Login") == 2);
 }
 
+TEST_CASE("a lost session that another thread mended meanwhile is not mended twice") {
+  Faults faults;
+  KeyOnToken on;
+  const unsigned logins = faults.calls("C_Login");
+  unsigned tries = 0;
+  reading(on.token->state(), [&](Session& session) {
+    if (++tries == 1) {
+      faults.close_all_sessions();
+      std::thread([&] { on.sign(); }).join();
+      session.check(CKR_SESSION_HANDLE_INVALID, "C_GetAttributeValue", "read an object");
+    }
+    return true;
+  });
+  CHECK(tries == 2);
+  CHECK(faults.calls("C_Login") == logins + 1);
+  on.sign();
+  CHECK(faults.calls("C_Login") == logins + 1);
+}
+
 TEST_CASE("a pool whose sessions are all busy says so after its wait") {
   Faults faults;
   KeyOnToken on(1);
@@ -165,4 +190,88 @@ TEST_CASE("a pool whose sessions are all busy says so after its wait") {
   const Error error = error_of([&] { list_keys(*on.token); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message() == "all 1 sessions of token web are busy");
+}
+
+namespace {
+
+// Many CSRs of one key of a real token, which has trouble after some rows.
+struct Batch {
+  static constexpr unsigned kRows = 600;
+  Faults faults;
+  PrivateToken mine{Through::faulty_module};
+  TempFolder folder;
+  SystemClock clock;
+  std::shared_ptr<Token> token;
+
+  Batch() {
+    token = Token::open(mine.access(), mine.refusals);
+    make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256}));
+  }
+  // The errors of the rows that failed; `after`: called when so many rows were told.
+  template <class Trouble>
+  std::vector<Error> run(unsigned after, Trouble trouble) {
+    std::string csv = "key,san,out\n";
+    for (unsigned i = 0; i < kRows; ++i) {
+      csv += "web,dns:h" + std::to_string(i) + ".example.com," + std::to_string(i) + ".csr\n";
+    }
+    const auto rows = service::read_batch(csv, service::csr_columns());
+    const auto ring = key_ring(token);
+    service::Logbook log([] { return nullptr; }, {"uid:alice", "operating system", {}}, clock, [] {});
+    unsigned told = 0;
+    std::vector<Error> errors;
+    service::make_csrs(*ring, log, rows, {}, {}, folder.path().string(), [&](const service::CsrRow& row) {
+      CHECK(row.line == ++told + 1);
+      if (row.error) errors.push_back(*row.error);
+      if (told == after) trouble();
+    });
+    CHECK(told == kRows);
+    return errors;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Batch, "a PIN that is refused in the middle of a batch is sent once and ends the rows that are left") {
+  const unsigned logins = faults.calls("C_Login");
+  const auto errors = run(20, [&] {
+    faults.fail("C_Login", CKR_PIN_INCORRECT, 1000);
+    faults.log_out();
+  });
+  CHECK(faults.calls("C_Login") == logins + 1);
+  REQUIRE(errors.size() > kRows / 2);
+  for (const Error& error : errors) CHECK(error.kind() == ErrorKind::denied);
+  CHECK(errors.back().message() == errors[errors.size() - 100].message());
+  CHECK(errors.back().message().find("PIN") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Batch,
+                 "a token that is lost in the middle of a batch is left alone after as many rows as are under way") {
+  unsigned asked = 0;
+  const auto errors = run(20, [&] {
+    faults.fail("C_SignInit", CKR_DEVICE_ERROR, 1'000'000);
+    asked = faults.calls("C_SignInit");
+  });
+  REQUIRE(errors.size() > kRows / 2);
+  for (const Error& error : errors) CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(errors.back().message() == errors[errors.size() - 100].message());
+  // So many threads, each with one row more under way when the last of them met the trouble.
+  CHECK(faults.calls("C_SignInit") - asked <= 2 * 4 * 8);
+}
+
+TEST_CASE_METHOD(Batch, "a signature that fails now and then fails its row alone") {
+  const auto errors = run(20, [&] { faults.fail("C_SignInit", CKR_DEVICE_ERROR, 1); });
+  CHECK(errors.size() == 1);
+}
+
+TEST_CASE_METHOD(Batch, "sessions that all die in the middle of a batch are replaced and no row fails") {
+  const auto errors = run(20, [&] { faults.close_all_sessions(); });
+  std::string said;
+  for (const Error& error : errors) said += error.message() + '\n';
+  CHECK(said.empty());
+}
+
+TEST_CASE_METHOD(Batch, "wrong signatures in a batch are found out and their rows alone fail") {
+  const auto errors = run(20, [&] { faults.wrong_signatures(3); });
+  CHECK(errors.size() == 3);
+  for (const Error& error : errors) CHECK(error.kind() == ErrorKind::corrupt);
 }

@@ -58,9 +58,9 @@ class FailingStore final : public workflow::Store {
       return 0;
     });
   }
-  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override {
+  void append_leaves(std::span<const std::string> leaves) override {
     write([&] {
-      store_->append_audit(kind, json, actor, at);
+      store_->append_leaves(leaves);
       return 0;
     });
   }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@ class MemoryKeyRing final : public workflow::KeyRing {
   const std::string& token() const override { return name; }
   std::string token_uri() override { return "pkcs11:token=" + name; }
   void login() override { ++logins; }
+  unsigned sessions() const override { return 0; }
   std::vector<workflow::KeyInfo> list() override { return keys; }
   std::vector<workflow::KeyInfo> match(const std::string& selector) override {
     std::vector<workflow::KeyInfo> found;
@@ -32,6 +35,9 @@ class MemoryKeyRing final : public workflow::KeyRing {
     const auto found = match(selector);
     if (found.size() == 1) return found.front();
     throw Error{found.empty() ? ErrorKind::not_found : ErrorKind::ambiguous, selector};
+  }
+  std::vector<std::optional<workflow::KeyInfo>> find_many(std::span<const std::string> selectors) override {
+    return std::vector<std::optional<workflow::KeyInfo>>(selectors.size());
   }
   workflow::KeyAttributes attributes(const workflow::KeyInfo&) override { return {}; }
   workflow::ContractReport contract(const workflow::KeyInfo&) override { return {}; }
@@ -97,7 +103,10 @@ class MemoryKeyRing final : public workflow::KeyRing {
       return signer_->sign(to_be_signed, algorithm);
     }
     void say(std::string words) override { intent_.words = std::move(words); }
-    void say_more(Json more) override { intent_.more = std::move(more); }
+    Bytes sign_saying(const Json& more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+      intent_.more = more;
+      return sign(to_be_signed, algorithm);
+    }
     workflow::KeyProof prove(ByteView nonce) override {
       record_(workflow::kProofIntent, workflow::facts_of(token_, key_));
       return {Bytes(nonce.begin(), nonce.end()), {}, {}, ""};

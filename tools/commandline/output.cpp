@@ -10,14 +10,33 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <mutex>
 #include <utility>
 
 namespace hsmbridge::commandline {
 
 namespace {
 
+// What is on the terminal now: of the process, as its standard error is.
+struct Terminal {
+  std::mutex mutex;
+  bool transient = false;  // the cursor is behind a line that the next words replace
+};
+Terminal& terminal() {
+  static Terminal one;
+  return one;
+}
+
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+
+enum class Stays { yes, until_the_next_words };
+
 // Writes everything or throws: a result that was cut (`| head`, a full disk) must not look like success.
-void write_out(std::FILE* stream, std::string_view text) {
+void write_out(std::FILE* stream, std::string_view text, Stays stays = Stays::yes) {
+  const std::lock_guard lock(terminal().mutex);
+  if (std::exchange(terminal().transient, stays != Stays::yes && !text.empty())) {
+    std::fwrite(kEraseLine.data(), 1, kEraseLine.size(), stderr);
+  }
   if (std::fwrite(text.data(), 1, text.size(), stream) != text.size() || std::fflush(stream) != 0) {
     if (stream == stdout) throw Error{ErrorKind::unavailable, "standard output could not be written"};
   }
@@ -127,6 +146,13 @@ void Output::report(const Error& error) {
   }
   if (!error.hint().empty()) text += fmt::format("  → {}\n", printable_lines(error.hint()));
   write_out(stderr, text);
+}
+
+void Output::transient(std::string_view line) {
+  const char* const term = std::getenv("TERM");
+  const bool can_erase = term != nullptr && std::string_view(term) != "dumb";
+  if (!stderr_terminal_ || !can_erase || verbosity_ == Verbosity::quiet) return;
+  write_out(stderr, printable_lines(line), Stays::until_the_next_words);
 }
 
 bool confirm(Output& output, std::string_view question, std::string_view without_terminal) {

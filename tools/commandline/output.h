@@ -13,7 +13,8 @@ enum class Format { text, json };
 enum class Verbosity { quiet, normal, verbose, debug };
 
 // Where a command's words go. Results to standard output, everything else to standard error. Text that came from
-// outside (labels, names) has its control characters escaped, so that it cannot drive a terminal.
+// outside (labels, names) has its control characters escaped, so that it cannot drive a terminal. Thread rule: may be
+// called from several threads.
 class Output {
  public:
   // `program` is what messages begin with.
@@ -38,6 +39,9 @@ class Output {
   void warning(std::string_view line);
   // An Error on standard error: message, details, hint; or with --json one object.
   void report(const Error& error);
+  // A line on standard error that the next words of any kind replace, when a person watches and did not say --quiet;
+  // "" takes the last one away.
+  void transient(std::string_view line);
 
  private:
   std::string program_;

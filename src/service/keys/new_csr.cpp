@@ -1,21 +1,24 @@
 #include "service/keys/new_csr.h"
 
+#include "base/many_files.h"
 #include "service/content/csr.h"
 #include "service/keys/keys.h"
+#include "workflow/engine/lane_pauses.h"
 #include "x509/judge/advice.h"
+#include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
 #include <filesystem>
-#include <map>
-#include <set>
-#include <utility>
-#include <vector>
 
 namespace hsmbridge::service {
 
 namespace {
+
+// Keys that are kept open. Rows that share a key are mostly near each other.
+constexpr std::size_t kMostOpen = 1024;
 
 x509::KeySpec spec_of(const NewCsr& wanted, const config::ProfileSettings* profile) {
   if (!wanted.spec.empty()) return x509::parse_key_spec(wanted.spec);
@@ -31,25 +34,36 @@ x509::RequestedContent ask_of(const NewCsr& wanted, const CsrRun& run) {
   return build_ask(run.like ? &*run.like : nullptr, run.profile, wanted.wishes);
 }
 
-NewCsr csr_of(const BatchRow& row, const NewCsr& typed, const std::string& folder) {
-  NewCsr wanted = typed;
-  wanted.key = row.text_or("key", typed.key);
-  wanted.new_key = row.text_or("new-key", typed.new_key);
-  if (row.has("key") && !row.has("new-key")) wanted.new_key.clear();
-  if (row.has("new-key") && !row.has("key")) wanted.key.clear();
-  wanted.spec = row.text_or("spec", typed.spec);
-  wanted.out = row.text_or("out", "");
-  if (wanted.out.empty()) {
-    const std::string& name = wanted.new_key.empty() ? wanted.key : wanted.new_key;
-    if (name.empty() || name.find('/') != std::string::npos || name.front() == '.') {
-      throw Error{ErrorKind::invalid_input, "no file name follows from the key's name"}.hint("add a column out");
-    }
-    wanted.out = name + ".csr";
-  }
-  if (!folder.empty()) wanted.out = (std::filesystem::path(folder) / wanted.out).string();
-  wanted.wishes = wishes_of(row, typed.wishes);
-  return wanted;
+Bytes written_form(ByteView der, CsrForm form) {
+  return form == CsrForm::der ? Bytes(der.begin(), der.end()) : to_bytes(x509::csr_to_pem(der));
 }
+
+// Whether the answer would be the same if it were asked again now.
+bool stays_so(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::invalid_input:
+    case ErrorKind::not_found:
+    case ErrorKind::ambiguous:
+    case ErrorKind::refused:
+      return !workflow::says_lane_is_down(error);
+    default:
+      return false;
+  }
+}
+
+// One signature of a key that signs others meanwhile: its leaf says what this one is about.
+class OneUse final : public x509::Signer {
+ public:
+  OneUse(workflow::KeySigner& key, const Json& more) : key_(key), more_(more) {}
+  const Bytes& subject_public_key_info() const override { return key_.subject_public_key_info(); }
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+    return key_.sign_saying(more_, to_be_signed, algorithm);
+  }
+
+ private:
+  workflow::KeySigner& key_;
+  const Json& more_;
+};
 
 }  // namespace
 
@@ -58,88 +72,137 @@ void refuse_csr(const NewCsr& wanted, const CsrRun& run) {
   if (wanted.key.empty()) algorithm_for(ask, spec_of(wanted, run.profile));
 }
 
-namespace {
+CsrMaker::Opened CsrMaker::open(workflow::KeyInfo key, const workflow::Intent& intent) {
+  // Identified first: a planned key becomes a record with its public key, or never gets one.
+  key = ring_.identify(std::move(key), intent, log_.recorder());
+  return std::make_shared<const workflow::KeyRing::Opened>(
+      ring_.signer(key, intent, log_.recorder_of_use(ring_.token(), key)));
+}
 
-// The keys that a batch has opened, by what was typed and which of its flaws are accepted: a key is found, compared with
-// its contract and opened once, however many rows name it; again when the login is new.
-using OpenedKeys = std::map<std::pair<std::string, std::vector<std::string>>, workflow::KeyRing::Opened>;
-
-MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run, OpenedKeys& opened) {
-  MadeCsr made;
-  made.ask = ask_of(wanted, run);
-  made.advice = x509::advice(made.ask.content);
-  if (!wanted.out.empty() && run.existing == Existing::refuse && std::filesystem::exists(wanted.out)) {
-    throw Error{ErrorKind::conflict, fmt::format("{} exists already, nothing was done", wanted.out)}.hint(
-        "name another file, or give --force to replace it");
+void CsrMaker::look_for(std::span<const std::string> selectors) {
+  auto found = ring_.find_many(selectors);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i]) seen_.insert_or_assign(selectors[i], std::move(*found[i]));
   }
+}
+
+CsrMaker::Opened CsrMaker::opened(const std::string& selector, const workflow::Intent& intent) {
+  std::shared_ptr<KeyEntry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    const Name name(selector, intent.accepted);
+    auto& known = entries_[name];
+    if (!known) {
+      known = std::make_shared<KeyEntry>();
+      oldest_first_.push_back(name);
+    }
+    entry = known;
+    if (oldest_first_.size() > kMostOpen) {
+      entries_.erase(oldest_first_.front());  // who uses it keeps it
+      oldest_first_.pop_front();
+    }
+  }
+  const std::lock_guard lock(entry->mutex);
+  if (entry->failure) throw Error(*entry->failure);
+  if (!entry->opened) {
+    try {
+      const auto seen = seen_.find(selector);
+      entry->opened = open(seen != seen_.end() ? seen->second : ring_.find(selector), intent);
+    } catch (const Error& error) {
+      if (stays_so(error)) entry->failure = error;
+      throw;
+    }
+  }
+  return entry->opened;
+}
+
+// What was found, or not found, under the label of a key that was just made; an id or a URI may mean that key too.
+void CsrMaker::forget(const std::string& label) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const auto& entry) {
+    const std::string& selector = entry.first.first;
+    return selector == label || selector.starts_with("id=") || selector.starts_with("pkcs11:");
+  });
+}
+
+// Why the file that is there is not what would be written; "" where it is, and then `made` says so.
+std::string CsrMaker::why_not_there(const NewCsr& wanted, MadeCsr& made, const workflow::Intent& intent) {
+  // A pipe would have to be waited for.
+  if (!std::filesystem::is_regular_file(wanted.out)) return "it is not a regular file";
+  const Bytes content = read_file(wanted.out);
+  try {
+    x509::Csr csr = x509::parse_csr(x509::read_csr(content));
+    if (content != written_form(csr.der, run_.form)) return "it is in another form";
+    if (wanted.key.empty()) {
+      const auto keys = ring_.match(wanted.new_key);
+      if (keys.size() != 1) return fmt::format("{} keys match {}", keys.size(), wanted.new_key);
+      made.key = keys.front();
+    } else {
+      made.key = opened(wanted.key, intent)->key;
+    }
+    if (made.key.spki.empty()) return "the token shows no public key to compare it with";
+    const auto spec = x509::key_spec_of(made.key.spki);
+    if (wanted.key.empty() && !(spec == spec_of(wanted, run_.profile))) return "its key is of another kind";
+    std::string why = x509::difference(csr, made.key.spki, made.ask.content, algorithm_for(made.ask, spec));
+    if (!why.empty()) return why;
+    made.der = std::move(csr.der);
+    made.already = true;
+    return {};
+  } catch (const Error& error) {
+    // What the file is not. That the token does not answer says nothing about it.
+    if (error.kind() == ErrorKind::invalid_input) return error.message();
+    throw;
+  }
+}
+
+// On disk when it returns.
+void CsrMaker::write(const NewCsr& wanted, ByteView der, Part part) {
+  const Bytes content = written_form(der, run_.form);
+  if (part == Part::alone || run_.existing == Existing::replace) {
+    return write_file(wanted.out, content, FileMode::public_0644, run_.existing);
+  }
+  write_new_file(wanted.out, content, FileMode::public_0644);
+  written_.add(folder_of(wanted.out), [](const auto& folders) { sync_file_systems(folders); });
+}
+
+MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
+  MadeCsr made;
+  made.ask = ask_of(wanted, run_);
+  made.advice = x509::advice(made.ask.content);
   const workflow::Intent intent{workflow::Purpose::csr, "csr",
                                 Json::object({{"subject", made.ask.content.subject.to_string()}}),
-                                accepted_of_key(run.profile, wanted.wishes)};
-  const auto open = [&](workflow::KeyInfo key) {
-    // Identified first: a planned key becomes a record with its public key, or never gets one.
-    key = ring.identify(std::move(key), intent, log.recorder());
-    return ring.signer(key, intent, log.recorder_of_use(ring.token(), key));
-  };
-  workflow::KeyRing::Opened own;
-  workflow::KeyRing::Opened* in_use = &own;
+                                accepted_of_key(run_.profile, wanted.wishes)};
+  if (!wanted.out.empty() && run_.existing == Existing::refuse && std::filesystem::exists(wanted.out)) {
+    std::string why = "nothing was done";
+    if (part == Part::of_batch) {
+      why = why_not_there(wanted, made, intent);
+      if (why.empty()) return made;
+      why = "and is not the CSR that is asked for: " + why;
+    }
+    throw Error{ErrorKind::conflict, fmt::format("{} exists already, {}", wanted.out, why)}.hint(
+        "name another file, or give --force to replace it");
+  }
+  Opened in_use;
   if (wanted.key.empty()) {
     // A key that could not sign what is asked is not made.
-    const x509::KeySpec spec = spec_of(wanted, run.profile);
-    ring.expect_to_sign(algorithm_for(made.ask, spec));
-    own = open(make_keys(ring, log, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key);
+    const x509::KeySpec spec = spec_of(wanted, run_.profile);
+    ring_.expect_to_sign(algorithm_for(made.ask, spec));
+    in_use = open(make_keys(ring_, log_, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key,
+                  intent);
     made.key_made = true;
+    forget(wanted.new_key);
   } else {
-    auto at = opened.find({wanted.key, intent.accepted});
-    if (at == opened.end()) {
-      at = opened.emplace(std::pair(wanted.key, intent.accepted), open(ring.find(wanted.key))).first;
-    } else {
-      at->second.signer->say_more(intent.more);
-    }
-    in_use = &at->second;
+    in_use = opened(wanted.key, intent);
   }
   made.key = in_use->key;
-  made.der = create_csr(*in_use->signer, made.ask);
-  if (!wanted.out.empty()) {
-    const std::string pem = x509::csr_to_pem(made.der);
-    write_file(wanted.out, run.form == CsrForm::der ? ByteView(made.der) : as_bytes(pem), FileMode::public_0644,
-               run.existing);
-  }
+  OneUse signer(*in_use->signer, intent.more);
+  made.der = create_csr(signer, made.ask);
+  if (!wanted.out.empty()) write(wanted, made.der, part);
   return made;
 }
 
-}  // namespace
-
 MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run) {
-  OpenedKeys none;
-  return make_csr(ring, log, wanted, run, none);
-}
-
-std::vector<std::string> csr_columns() {
-  std::vector<std::string> columns = {"key", "new-key", "spec", "out"};
-  columns.insert(columns.end(), ask_columns().begin(), ask_columns().end());
-  return columns;
-}
-
-void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow>& rows, const NewCsr& typed,
-               const CsrRun& run, const std::string& folder, const std::function<void(const CsrRow&)>& told) {
-  // One attempt for all rows: a thousand rows must not spend a thousand PINs.
-  ring.login();
-  std::set<std::string> written;
-  OpenedKeys opened;
-  for (const BatchRow& row : rows) {
-    CsrRow result;
-    result.line = row.line;
-    try {
-      result.wanted = csr_of(row, typed, folder);
-      if (!written.insert(result.wanted.out).second) {
-        throw Error{ErrorKind::conflict, fmt::format("{} is the file of an earlier row", result.wanted.out)};
-      }
-      result.made = make_csr(ring, log, result.wanted, run, opened);
-    } catch (...) {
-      result.error = current_error();
-    }
-    told(result);
-  }
+  return CsrMaker(ring, log, run).make(wanted, CsrMaker::Part::alone);
 }
 
 }  // namespace hsmbridge::service

@@ -4,17 +4,23 @@
 #include "base/file.h"
 #include "config/settings.h"
 #include "service/content/ask.h"
-#include "service/content/batch.h"
+#include "service/gathered.h"
 #include "service/logbook.h"
 #include "workflow/ports/key_ring.h"
 #include "x509/content/requested_content.h"
 
-#include <functional>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-// CSRs that a key in a token signs, outside any request: one, or one a row of a file.
+// CSRs that a key in a token signs, outside any request. Many from a file: csr_batch.h.
 namespace hsmbridge::service {
 
 struct NewCsr {
@@ -36,6 +42,7 @@ struct CsrRun {
 struct MadeCsr {
   workflow::KeyInfo key;
   bool key_made = false;
+  bool already = false;  // its file was there: nothing was signed or written
   Bytes der;
   x509::RequestedContent ask;
   std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
@@ -44,22 +51,53 @@ struct MadeCsr {
 // What can be refused without a token: a malformed name is the user's to correct whether the token is there or not.
 // Throws invalid_input.
 void refuse_csr(const NewCsr& wanted, const CsrRun& run);
-// What can be refused is refused before a key is made or used. Throws what making and opening a key throw, conflict for
-// a file that is there.
-MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run);
 
-struct CsrRow {
-  unsigned line = 0;
-  NewCsr wanted;                // what of it was understood
-  std::optional<MadeCsr> made;  // or
-  std::optional<Error> error;
+// Makes the CSRs of one run. A key is found, compared with its contract and opened once, however many CSRs it signs;
+// again when the login is new. Thread rule: make() may be called from any thread, but not for two new keys at once;
+// look_for() before.
+class CsrMaker {
+ public:
+  // All three must outlive it.
+  CsrMaker(workflow::KeyRing& ring, Logbook& log, const CsrRun& run) : ring_(ring), log_(log), run_(run) {}
+
+  // Looks for the keys that will be named, all at once.
+  void look_for(std::span<const std::string> selectors);
+
+  enum class Part {
+    alone,
+    // One whose file is what would be written (same key, content and algorithm, and the signature verifies) is taken, and
+    // new files are put on disk together with those of other threads.
+    of_batch,
+  };
+  // What can be refused is refused before a key is made or used. Throws what making and opening a key throw, conflict
+  // for a file that is there.
+  MadeCsr make(const NewCsr& wanted, Part part);
+
+ private:
+  using Opened = std::shared_ptr<const workflow::KeyRing::Opened>;
+  // By what was typed and which of its flaws are accepted.
+  using Name = std::pair<std::string, std::vector<std::string>>;
+  struct KeyEntry {
+    std::mutex mutex;  // held while the key is looked for
+    Opened opened;
+    std::optional<Error> failure;  // one that looking again would not mend
+  };
+  Opened open(workflow::KeyInfo key, const workflow::Intent& intent);
+  Opened opened(const std::string& selector, const workflow::Intent& intent);
+  void forget(const std::string& label);
+  void write(const NewCsr& wanted, ByteView der, Part part);
+  std::string why_not_there(const NewCsr& wanted, MadeCsr& made, const workflow::Intent& intent);
+
+  workflow::KeyRing& ring_;
+  Logbook& log_;
+  const CsrRun& run_;
+  std::mutex mutex_;  // guards the two below
+  std::map<Name, std::shared_ptr<KeyEntry>> entries_;
+  std::deque<Name> oldest_first_;
+  std::map<std::string, workflow::KeyInfo> seen_;  // by look_for
+  Gathered<std::filesystem::path> written_;        // folders with files that are not on disk yet
 };
-// The columns of such a file.
-std::vector<std::string> csr_columns();
-// A CSR a row, each told as it happens; a row that fails stops nobody else's. What a row says
-// replaces what was typed; its file is in `folder`, and called after its key where it names none.
-// Throws what logging in throws.
-void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow>& rows, const NewCsr& typed,
-               const CsrRun& run, const std::string& folder, const std::function<void(const CsrRow&)>& told);
+
+MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run);
 
 }  // namespace hsmbridge::service

@@ -156,8 +156,15 @@ std::vector<Driven> drive_requests(Workplace& place, const Drive& drive) {
   const auto mine = place.store();
   std::vector<RequestId> open;  // in reverse: the one looked at is at the end
   const auto before = records_of(*mine, drive.ids);
+  const auto tell_passed = [&] {
+    if (drive.passed) drive.passed();
+  };
   for (auto record = before.rbegin(); record != before.rend(); ++record) {
-    if (!reached(record->state, until)) open.push_back(record->order.id);
+    if (!reached(record->state, until)) {
+      open.push_back(record->order.id);
+    } else {
+      tell_passed();
+    }
   }
   Troubles troubles;
   std::optional<Progress> progress;
@@ -172,7 +179,7 @@ std::vector<Driven> drive_requests(Workplace& place, const Drive& drive) {
     const TimeLimit limit(drive.timeout, engine);
     run_stoppable(engine, drive.stoppable, [&](workflow::Store& store) {
       // One look a commit, however many they are: a request that is passed is never looked at again.
-      for (; !open.empty(); open.pop_back()) {
+      for (; !open.empty(); open.pop_back(), tell_passed()) {
         const auto record = store.find(open.back());
         if (record && progress) progress->show(store, *record);
         const bool left =

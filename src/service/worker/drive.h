@@ -25,6 +25,8 @@ struct Drive {
   std::optional<Duration> timeout;
   // Told of each event of a single request as it happens; empty: nobody watches.
   std::function<void(const workflow::JournalEntry&)> happened;
+  // Called for each of several requests that is where it is wanted, in their order, as soon as those before it are too.
+  std::function<void()> passed;
   // Told of a token or provider that they need and this process cannot use: without a word they would wait for no
   // visible reason.
   std::function<void(const LeftOut&)> left_out;

@@ -142,6 +142,8 @@ class KeyRing {
   virtual const std::string& token() const = 0;  // its name, as the configuration or the command line gives it
   virtual std::string token_uri() = 0;           // which token it is, whatever it is called
   virtual void login() = 0;
+  // How many signatures the token makes at once: a program with more threads than that has them wait in turn.
+  virtual unsigned sessions() const = 0;
 
   // In the token's order.
   virtual std::vector<KeyInfo> list() = 0;
@@ -150,6 +152,9 @@ class KeyRing {
   // The one key that it matches; nothing is signed. Throws not_found, or ambiguous with one "candidate" ("id=0a01
   // label=web rsa:2048") a key.
   virtual KeyInfo find(const std::string& selector) = 0;
+  // The same for many, in their order, as they are at one moment: fewer calls of the token than one by one. Nothing where
+  // find() is to be asked: it gives the key or says why not. Throws invalid_input for a text that is not a selector.
+  virtual std::vector<std::optional<KeyInfo>> find_many(std::span<const std::string> selectors) = 0;
   // Every attribute with a name in our table that the token knows, except those that hold key material.
   virtual KeyAttributes attributes(const KeyInfo& key) = 0;
   // Compares a key, however it got there, with the contract.

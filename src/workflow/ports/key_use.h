@@ -68,9 +68,10 @@ struct KeyProof {
 // intent is durable, the key signs, the outcome is written down. Thread rule: may be called from several threads.
 class KeySigner : public x509::Signer {
  public:
-  // What the leaves call the use from the next signature on, and what they say beside that.
+  // What the leaves call the use from the next signature on.
   virtual void say(std::string words) = 0;
-  virtual void say_more(Json more) = 0;
+  // sign(), where the leaves of this signature alone say `more` instead of what the intent says beside its words.
+  virtual Bytes sign_saying(const Json& more, ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) = 0;
   // The default algorithm, over a domain-separated message that can be no certificate, CSR or CRL. Throws invalid_input
   // for a nonce of fewer than 16 octets, and what sign throws.
   virtual KeyProof prove(ByteView nonce) = 0;

@@ -144,17 +144,22 @@ void prove_csr(ByteView der, ByteView spki, const Content& content, const Signat
       unproved("it cannot be read back: " + error.message());
     }
   }();
-  if (!equal(csr.spki, spki)) unproved("public key: another one than asked");
+  if (const std::string text = difference(csr, spki, content, algorithm); !text.empty()) unproved(text);
+}
+
+std::string difference(const Csr& csr, ByteView spki, const Content& content, const SignatureAlgorithm& algorithm) {
+  if (!equal(csr.spki, spki)) return "public key: another one than asked";
   // As bytes: PSS parameters are part of it. A signature by another algorithm than asked ends here.
   if (!equal(csr.parts.signature_algorithm, algorithm_identifier(algorithm))) {
-    unproved("signature algorithm: asked " + std::string(algorithm.name) + ", found " +
-             hex(csr.parts.signature_algorithm));
+    return "signature algorithm: asked " + std::string(algorithm.name) + ", found " +
+           hex(csr.parts.signature_algorithm);
   }
-  if (const std::string text = difference(content, csr.content); !text.empty()) unproved(text);
-  if (!csr.other_attributes.empty()) unproved("attribute " + csr.other_attributes[0].type.dotted() + ": not asked");
+  if (std::string text = difference(content, csr.content); !text.empty()) return text;
+  if (!csr.other_attributes.empty()) return "attribute " + csr.other_attributes[0].type.dotted() + ": not asked";
   if (!verify(spki, algorithm, csr.parts.to_be_signed, csr.parts.signature)) {
-    unproved("signature: it does not verify with the public key");
+    return "signature: it does not verify with the public key";
   }
+  return {};
 }
 
 Csr parse_csr(ByteView der) {

@@ -38,6 +38,10 @@ Bytes create_csr(Signer& signer, const Content& content, const SignatureAlgorith
 // algorithm with its parameters, and the signature in software. Throws corrupt naming the first field that differs.
 void prove_csr(ByteView der, ByteView spki, const Content& content, const SignatureAlgorithm& algorithm);
 
+// How a CSR differs from what was asked, found as above: the first field, or that its signature does not verify; "" when
+// it is what was asked.
+std::string difference(const Csr& csr, ByteView spki, const Content& content, const SignatureAlgorithm& algorithm);
+
 // Structure only: the signature is judged by signature_verifies. Throws invalid_input.
 Csr parse_csr(ByteView der);
 // False also where that cannot be checked (check_signature tells).

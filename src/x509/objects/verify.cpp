@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace hsmbridge::x509 {
 namespace {
@@ -63,9 +64,25 @@ KeyCache& cache() {
   return keys;
 }
 
+// All that an answer depends on, so that equal octets are the same question.
+Bytes question_of(ByteView spki, const SignatureAlgorithm& algorithm, ByteView message, ByteView signature) {
+  Bytes question;
+  question.reserve(spki.size() + algorithm.name.size() + message.size() + signature.size() + 4 * sizeof(std::size_t));
+  for (const ByteView part : {spki, as_bytes(algorithm.name), message, signature}) {
+    const std::size_t size = part.size();
+    const auto* const octets = reinterpret_cast<const std::uint8_t*>(&size);
+    question.insert(question.end(), octets, octets + sizeof size);
+    question.insert(question.end(), part.begin(), part.end());
+  }
+  return question;
+}
+
 }  // namespace
 
 bool verify(ByteView spki, const SignatureAlgorithm& algorithm, ByteView message, ByteView signature) {
+  thread_local Bytes last_right;
+  Bytes question = question_of(spki, algorithm, message, signature);
+  if (question == last_right) return true;
   const SharedKey key = cache().get(spki);
   if (key_spec_of(spki).type != algorithm.key_type) return false;  // this key cannot have made such a signature
   const DigestContextPtr context(::EVP_MD_CTX_new());
@@ -84,7 +101,9 @@ bool verify(ByteView spki, const SignatureAlgorithm& algorithm, ByteView message
   const int result =
       ::EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size());
   ::ERR_clear_error();  // a malformed signature leaves its reasons there
-  return result == 1;
+  if (result != 1) return false;
+  last_right = std::move(question);
+  return true;
 }
 
 }  // namespace hsmbridge::x509

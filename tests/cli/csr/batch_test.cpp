@@ -4,6 +4,8 @@
 #include "support/cli/cli.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <set>
 #include <string>
 
 using hsmbridge::Error;
@@ -85,6 +87,120 @@ TEST_CASE("each row of a batch gives one line and one bad row stops no other") {
     CHECK(cli.other({"openssl", "req", "-in", file, "-verify", "-noout"}).status == 0);
   }
   CHECK(cli.run(cli.on("web", {"key", "list", "--json"})).json().at("keys").as_array().size() == 2);
+}
+
+TEST_CASE("a row that is done is not done again and one whose file says something else fails") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("rows.csv",
+            "new-key,key,san,out\n"
+            "a,,dns:a.example.com,\n"
+            ",a,dns:b.example.com,b.csr\n"
+            ",a,dns:c.example.com,c.csr\n"
+            "d,,dns:d.example.com,\n");
+  const auto make = [&] { return cli.run(cli.on("web", {"csr", "create", "--from", "rows.csv"})); };
+  const auto first = make();
+  INFO(first.out << first.err);
+  REQUIRE(first.status == 0);
+  const auto a = cli.read("a.csr");
+  const auto c = cli.read("c.csr");
+  std::filesystem::remove(cli / "b.csr");
+  cli.write("c.csr", cli.read("d.csr"));
+
+  const auto second = make();
+  INFO(second.out << second.err);
+  CHECK(second.status == 1);
+  CHECK(second.out ==
+        "line 2: there   a.csr: dns:a.example.com\n"
+        "line 3: ok      b.csr: dns:b.example.com\n"
+        "line 4: failed  c.csr exists already, and is not the CSR that is asked for: public key: another one than "
+        "asked\n"
+        "line 5: there   d.csr: dns:d.example.com\n");
+  CHECK(second.err.find("1 of 4 made, 2 were there already") != std::string::npos);
+  CHECK(cli.read("a.csr") == a);
+  CHECK(cli.run(cli.on("web", {"key", "list", "--json"})).json().at("keys").as_array().size() == 2);
+
+  // What is not a file is not waited for.
+  std::filesystem::remove(cli / "c.csr");
+  REQUIRE(cli.other({"mkfifo", "c.csr"}).status == 0);
+  CHECK(
+      make().out.find("line 4: failed  c.csr exists already, and is not the CSR that is asked for: it is not a regular "
+                      "file\n") != std::string::npos);
+  std::filesystem::remove(cli / "c.csr");
+
+  // A file that was changed, or that another key of the same label would have to have signed.
+  cli.write("c.csr", c);
+  std::string changed = cli.read("a.csr");
+  changed[changed.find("\n") + 100] ^= 1;
+  cli.write("a.csr", changed);
+  REQUIRE(cli.run(cli.on("web", {"key", "delete", "d", "--yes"})).status == 0);
+  const auto third = make();
+  INFO(third.out);
+  CHECK(third.out.find("line 2: failed  a.csr exists already, and is not the CSR that is asked for: ") == 0);
+  CHECK(third.out.find("line 4: there   c.csr: ") != std::string::npos);
+  CHECK(third.out.find("line 5: failed  d.csr exists already, and is not the CSR that is asked for: 0 keys match d") !=
+        std::string::npos);
+  CHECK(cli.read("a.csr") == changed);
+}
+
+TEST_CASE("a row finds the key that a row before it made") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("rows.csv",
+            "key,new-key,san,out\n"
+            ",a,dns:two.example.com,2.csr\n"
+            "a,,dns:three.example.com,3.csr\n"
+            "pkcs11:object=a,,dns:four.example.com,4.csr\n"
+            ",a,dns:five.example.com,5.csr\n");
+  const auto made = cli.run(cli.on("web", {"csr", "create", "--from", "rows.csv"}));
+  INFO(made.out << made.err);
+  CHECK(made.status == 1);
+  for (const char* line : {"line 2: ok ", "line 3: ok ", "line 4: ok ", "line 5: failed  "}) {
+    CHECK(made.out.find(line) != std::string::npos);
+  }
+  CHECK(cli.run(cli.on("web", {"key", "list", "--json"})).json().at("keys").as_array().size() == 1);
+}
+
+TEST_CASE("many rows are told in their order and each CSR says and is signed by what its row names") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "k", "--count", "3"})).status == 0);
+  std::string csv = "key,san,out\n";
+  std::string expected;
+  for (unsigned i = 0; i < 120; ++i) {
+    const std::string n = std::to_string(i);
+    const bool bad = i % 10 == 7;
+    csv +=
+        "k-" + std::to_string(i % 3 + 1) + "," + (bad ? "nonsense" : "dns:h" + n + ".example.com") + "," + n + ".csr\n";
+    expected += "line " + std::to_string(i + 2) +
+                (bad ? ": failed  --san: \"nonsense\" is not a valid alternative name\n"
+                     : ": ok      " + n + ".csr: dns:h" + n + ".example.com\n");
+  }
+  cli.write("rows.csv", csv);
+  cli.configure("store: {path: \"" + (cli / "store.db").string() + "\"}\n");
+  const auto made = cli.run({"csr", "create", "--from", "rows.csv"});
+  INFO(made.err);
+  CHECK(made.status == 1);
+  CHECK(made.out == expected);
+  CHECK(made.err.find("108 of 120 made") != std::string::npos);
+  std::set<std::string> keys;
+  for (unsigned i = 0; i < 120; ++i) {
+    if (i % 10 == 7) continue;
+    const auto said = cli.other({"openssl", "req", "-in", std::to_string(i) + ".csr", "-verify", "-noout", "-text"});
+    INFO(i);
+    CHECK(said.status == 0);
+    CHECK(said.out.find("DNS:h" + std::to_string(i) + ".example.com\n") != std::string::npos);
+    const auto key = cli.other({"openssl", "req", "-in", std::to_string(i) + ".csr", "-pubkey", "-noout"});
+    if (i < 3) CHECK(keys.insert(key.out).second);
+    CHECK(keys.contains(key.out));
+  }
+  // Each signature is in the audit log with what it was for.
+  CHECK(cli.run({"audit", "verify"}).status == 0);
+  const auto uses =
+      cli.other({"sqlite3", "store.db",
+                 "SELECT count(*), count(DISTINCT json_extract(CAST(data AS TEXT), '$.fact.signed_sha256')) "
+                 "FROM leaves WHERE json_extract(CAST(data AS TEXT), '$.kind') = 'key-use'"});
+  CHECK(uses.out == "108|108\n");
 }
 
 TEST_CASE("a batch in JSON gives one object a row") {

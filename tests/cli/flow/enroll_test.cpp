@@ -279,6 +279,14 @@ TEST_CASE("a batch makes one request a row and a bad row stops nobody else") {
   CHECK(bench.objects("first").certificates == 1);
   CHECK(bench.objects("second").private_keys == 0);
   CHECK(bench.objects("third").certificates == 1);
+
+  const unsigned ordered = bench.count("POST /v1/sign");
+  const auto again = bench.run({"enroll", "--from", "rows.csv", "--wait", "--timeout", "30s"});
+  INFO(again.out << again.err);
+  CHECK(again.status == 1);
+  CHECK(again.err.find("2 of 3 were ordered before\n") != std::string::npos);
+  CHECK(bench.count("POST /v1/sign") == ordered);
+  CHECK(bench.objects("first").certificates == 1);
 }
 
 TEST_CASE("one Ctrl-C ends the waiting for a whole batch") {

@@ -446,9 +446,9 @@ void MemoryStore::record_key(const KeyRecord& key, const std::string& kind, cons
   });
 }
 
-void MemoryStore::append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) {
+void MemoryStore::append_leaves(std::span<const std::string> leaves) {
   write([&](Transaction&, Content& all) {
-    all.leaf(audit::fact_leaf(kind, Json::parse(json), actor, at));
+    for (const std::string& leaf : leaves) all.leaf(leaf);
     return 0;
   });
 }

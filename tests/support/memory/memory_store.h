@@ -74,7 +74,7 @@ class MemoryStore final : public workflow::Store {
   void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
                   const std::string& actor, Instant at) override;
 
-  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
+  void append_leaves(std::span<const std::string> leaves) override;
   audit::TreeHead tree_head() override;
   std::vector<workflow::Leaf> leaves(std::uint64_t from, std::uint64_t most) override;
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;

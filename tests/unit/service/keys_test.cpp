@@ -1,7 +1,7 @@
 #include "service/keys/keys.h"
 
 #include "life.h"
-#include "service/keys/new_csr.h"
+#include "service/keys/csr_batch.h"
 #include "support/memory_key_ring.h"
 #include "workflow/machine/lifecycle.h"
 

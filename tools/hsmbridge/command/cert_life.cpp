@@ -178,7 +178,7 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
       throw Error{ErrorKind::refused, "nothing was renewed"};
     }
   }
-  ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1");
+  ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1", records.size());
   auto needs = needs_of(wiring);
   for (const auto& record : records) {
     many.make(short_name(record), "certificate", record.fingerprint,

@@ -2,7 +2,8 @@
 #include "config/key_flaw.h"
 #include "config/secret_source.h"
 #include "service/content/csr.h"
-#include "service/keys/new_csr.h"
+#include "service/keys/csr_batch.h"
+#include "tools/commandline/progress.h"
 #include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/csr.h"
@@ -115,18 +116,23 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
     throw Error{ErrorKind::invalid_input, "--out is for one CSR"}.hint("a column out, and --out-directory DIRECTORY");
   }
   const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
+  const auto rows = service::rows_in(file, service::csr_columns());
+  commandline::Progress progress(output, rows.size());
   std::size_t made = 0;
+  std::size_t there = 0;
   std::size_t failed = 0;
   const auto tell = [&](const service::CsrRow& row) {
-    ++(row.made ? made : failed);
-    output.result("hsmbridge.csr-row/1", views::csr_row(ring->token(), row),
-                  row.made ? fmt::format("line {}: ok      {}: {}\n", row.line, safe(row.wanted.out),
-                                         safe(summary_of(row.made->ask.content)))
-                           : fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message())));
+    ++(row.error ? failed : row.made->already ? there : made);
+    const std::string text =
+        row.error ? fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message()))
+                  : fmt::format("line {}: {}   {}: {}\n", row.line, row.made->already ? "there" : "ok   ",
+                                safe(row.wanted.out), safe(summary_of(row.made->ask.content)));
+    output.result("hsmbridge.csr-row/1", output.json() ? views::csr_row(ring->token(), row) : Json(), text);
+    progress.one_done();
   };
-  service::make_csrs(*ring, context.log(), service::rows_in(file, service::csr_columns()), typed, run,
-                     arguments.text_or("--out-directory", ""), tell);
-  output.note(fmt::format("{} of {} made", made, made + failed));
+  service::make_csrs(*ring, context.log(), rows, typed, run, arguments.text_or("--out-directory", ""), tell);
+  output.note(fmt::format("{} of {} made{}", made, rows.size(),
+                          there > 0 ? fmt::format(", {} were there already", there) : ""));
   return failed == 0 ? ExitCode::done : ExitCode::failed;
 }
 
@@ -180,7 +186,10 @@ Command csr_create_command() {
       "\n"
       "Columns of --from: key, new-key, spec, out, and the options above without their\n"
       "dashes; several values of a CSV cell are parted by \"|\". A row replaces what is\n"
-      "typed. Each row gives one line; when one failed the exit code is 1.\n",
+      "typed. Each row gives one line, in the order of the file; when one failed the\n"
+      "exit code is 1. The token makes as many signatures at once as it has sessions\n"
+      "(sessions in its configuration). The same command makes what is missing: a row\n"
+      "whose file is there, and is the CSR that the row asks for, is left as it is.\n",
   };
 }
 

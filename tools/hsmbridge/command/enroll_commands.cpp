@@ -19,8 +19,9 @@ using commandline::Option;
 using commandline::Times;
 
 // Orders it, or finds the request that the same words ordered before.
-RequestId order_once(Output& output, Wiring& wiring, workflow::Store& store, const service::NewEnrolment& wanted) {
-  const auto made = service::enroll(wiring.actor(), wiring, store, wanted);
+service::Enrolment order_once(Output& output, Wiring& wiring, workflow::Store& store,
+                              const service::NewEnrolment& wanted) {
+  auto made = service::enroll(wiring.actor(), wiring, store, wanted);
   switch (made.how) {
     case service::Enrolment::How::ordered:
       break;
@@ -36,7 +37,7 @@ RequestId order_once(Output& output, Wiring& wiring, workflow::Store& store, con
         fmt::format("key {} was made for a request that ended without a certificate: using it", *wanted.new_key));
   }
   for (const auto& sentence : made.advice) output.warning(sentence);
-  return made.id;
+  return made;
 }
 
 service::NewEnrolment wanted_of(const Arguments& arguments) {
@@ -59,11 +60,16 @@ service::NewEnrolment wanted_of(const Arguments& arguments) {
 ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const service::NewEnrolment& typed, const Pace& pace) {
   const auto rows = service::rows_in(invocation.arguments.required("--from"), service::enrolment_columns());
   const auto store = wiring.store();
-  ManyRequests many(invocation.output, "hsmbridge.enroll-row/1");
+  ManyRequests many(invocation.output, "hsmbridge.enroll-row/1", rows.size());
+  std::size_t there = 0;
   for (const auto& row : rows) {
-    many.make(fmt::format("line {}", row.line), "line", static_cast<std::int64_t>(row.line),
-              [&] { return order_once(invocation.output, wiring, *store, service::enrolment_of(row, typed)); });
+    many.make(fmt::format("line {}", row.line), "line", static_cast<std::int64_t>(row.line), [&] {
+      const auto made = order_once(invocation.output, wiring, *store, service::enrolment_of(row, typed));
+      if (made.how != service::Enrolment::How::ordered) ++there;
+      return made.id;
+    });
   }
+  if (there > 0) invocation.output.note(fmt::format("{} of {} were ordered before", there, rows.size()));
   const auto code = many.finish(wiring, *store, pace, true);
   invocation.output.note("next: hsmbridge request list --open");
   return code;
@@ -101,7 +107,7 @@ ExitCode enroll(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   if (arguments.has("--from")) return enroll_many(invocation, *wiring, wanted, pace);
   const auto store = wiring->store();
-  return finish(invocation.output, *wiring, *store, order_once(invocation.output, *wiring, *store, wanted), pace);
+  return finish(invocation.output, *wiring, *store, order_once(invocation.output, *wiring, *store, wanted).id, pace);
 }
 
 std::vector<Option> options() {

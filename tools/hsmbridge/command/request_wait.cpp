@@ -23,6 +23,11 @@ void drive(commandline::Output& output, Wiring& wiring, const std::vector<Reques
   if (!output.json() && (output.stderr_is_terminal() || output.verbosity() >= commandline::Verbosity::verbose)) {
     wanted.happened = [&](const workflow::JournalEntry& entry) { output.note(history_line(entry)); };
   }
+  std::optional<commandline::Progress> progress;
+  if (ids.size() > 1) {
+    progress.emplace(output, ids.size());
+    wanted.passed = [&] { progress->one_done(); };
+  }
   wanted.left_out = [&](const service::LeftOut& one) {
     output.warning(fmt::format("this process cannot work with {}: {}", one.lane, one.why));
   };
@@ -67,9 +72,11 @@ void ManyRequests::make(const std::string& name, const std::string& key, const J
     output_.result(schema_, Json::object({{key, value}, {"error", views::error(error)}}),
                    fmt::format("{}: failed  {}\n", name, commandline::safe(error.message())));
   }
+  making_->one_done();
 }
 
 commandline::ExitCode ManyRequests::finish(Wiring& wiring, workflow::Store& store, const Pace& pace, bool repeats) {
+  making_.reset();
   std::vector<RequestId> ids;
   for (const auto& one : made_) ids.push_back(one.id);
   if (!pace.queue && !ids.empty()) drive(output_, wiring, ids, pace);

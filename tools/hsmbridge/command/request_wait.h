@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "service/worker/drive.h"
 #include "tools/commandline/output.h"
+#include "tools/commandline/progress.h"
 #include "tools/hsmbridge/wiring/invocation.h"
 
 #include <functional>
@@ -36,7 +37,9 @@ commandline::ExitCode finish(commandline::Output& output, Wiring& wiring, workfl
 // that fails stops nobody else's, and one interruption ends the waiting for all.
 class ManyRequests {
  public:
-  ManyRequests(commandline::Output& output, std::string schema) : output_(output), schema_(std::move(schema)) {}
+  // `rows`: how often make() will be called; a person who watches sees how far it has come.
+  ManyRequests(commandline::Output& output, std::string schema, std::size_t rows)
+      : output_(output), schema_(std::move(schema)), making_(std::in_place, output, rows) {}
   // `name`: what the line begins with; `key` and `value`: what the JSON of a failure says of it. `make` gives the
   // request.
   void make(const std::string& name, const std::string& key, const Json& value, const std::function<RequestId()>& make);
@@ -51,6 +54,7 @@ class ManyRequests {
   };
   commandline::Output& output_;
   const std::string schema_;
+  std::optional<commandline::Progress> making_;
   std::vector<Made> made_;
   bool failed_ = false;
 };
