@@ -240,6 +240,19 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
   return read_records(row, *database_);
 }
 
+std::map<workflow::StateName, std::uint64_t> SqliteStore::open_by_state(unsigned most) {
+  std::map<workflow::StateName, std::uint64_t> counts;
+  Query row = database_->query(
+      "SELECT state, count(*) FROM (SELECT state FROM requests WHERE final = 0 ORDER BY created_at LIMIT ?) "
+      "GROUP BY state",
+      most);
+  while (row.row()) {
+    // What a newer program wrote there is not known here, and not worked on.
+    if (const auto state = workflow::state_name_from(row.text(0))) counts[*state] = row.count(1);
+  }
+  return counts;
+}
+
 std::vector<workflow::Record> SqliteStore::by_reference(const std::string& provider,
                                                         const ProviderReference& reference) {
   static const std::string kSql = fmt::format(

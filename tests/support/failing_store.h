@@ -119,6 +119,9 @@ class FailingStore final : public workflow::Store {
     return store_->by_prefix(prefix, most);
   }
   std::vector<workflow::Record> list(const ListQuery& query) override { return store_->list(query); }
+  std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override {
+    return store_->open_by_state(most);
+  }
   std::vector<workflow::JournalEntry> history(const RequestId& id) override { return store_->history(id); }
   std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }

@@ -25,7 +25,8 @@ enum class Times {
 struct Option {
   std::string_view name;  // with its dashes: "--label"
   std::string_view
-      value;              // the placeholder in the help: "LABEL"; "" for a flag. FILE and DIRECTORY complete file names
+      value;  // the placeholder in the help: "LABEL"; "" for a flag. FILE and DIRECTORY complete file names,
+              // "pem|der" one of the words between the bars
   std::string_view help;  // one line, lower case, no full stop
   Times times = Times::once;
 };
@@ -62,8 +63,11 @@ class Arguments {
   const std::vector<std::string>* find(std::string_view name) const;
 };
 
+struct Program;
+
 // Everything a command gets.
 struct Invocation {
+  const Program& program;  // that it belongs to
   const Arguments& arguments;
   Output& output;
   // --config as given; else nothing, and config::find_configuration knows where to look.
@@ -91,6 +95,19 @@ struct Noun {
   std::string_view help;
 };
 
+// A page of reference, printed by `PROGRAM help TOPIC`.
+struct Topic {
+  std::string_view name;
+  std::string_view summary;  // one line
+  std::string_view text;
+};
+
+// What is known of the world while words are completed.
+struct Typed {
+  const Command& command;
+  std::optional<std::filesystem::path> config;  // --config as typed
+};
+
 // A whole program.
 struct Program {
   std::string_view name;         // "hsmbridge": what is typed, and what messages begin with
@@ -99,6 +116,10 @@ struct Program {
   std::vector<Option> options;   // what every command takes
   std::vector<Noun> nouns;
   std::vector<Command> commands;
+  std::vector<Topic> topics = {};
+  // What may stand for an option's value or an argument, by its name in the row ("--token", "TOKEN"), for the
+  // completion. Asks nobody, opens no token and no connection; gives nothing where it knows nothing. May throw Error.
+  std::vector<std::string> (*values)(const Typed& typed, std::string_view name) = nullptr;
 };
 
 // Finds the command, parses its arguments (only this command's parser is built), runs it, reports an Error on standard

@@ -60,6 +60,16 @@ std::vector<Entry> option_entries(const std::vector<Option>& options) {
   return entries;
 }
 
+std::string exit_list(const std::vector<ExitCode>& codes) {
+  std::vector<Entry> entries;
+  for (const ExitCode code : codes) {
+    entries.push_back({std::to_string(static_cast<int>(code)), std::string(explanation(code))});
+  }
+  return two_columns(entries);
+}
+
+}  // namespace
+
 std::vector<ExitCode> exits_of(const Command& command) {
   std::vector<ExitCode> codes = command.exits;
   codes.push_back(ExitCode::done);
@@ -69,22 +79,12 @@ std::vector<ExitCode> exits_of(const Command& command) {
   return codes;
 }
 
-std::string exit_list(const std::vector<ExitCode>& codes) {
-  std::vector<Entry> entries;
-  for (const ExitCode code : codes) {
-    entries.push_back({std::to_string(static_cast<int>(code)), std::string(explanation(code))});
-  }
-  return two_columns(entries);
-}
-
 const std::vector<ExitCode>& every_exit_code() {
   static const std::vector<ExitCode> codes = {ExitCode::done,      ExitCode::failed,  ExitCode::usage,
                                               ExitCode::pending,   ExitCode::refused, ExitCode::unavailable,
                                               ExitCode::unresolved};
   return codes;
 }
-
-}  // namespace
 
 std::string name_of(const Command& command) {
   return command.verb.empty() ? std::string(command.noun) : fmt::format("{} {}", command.noun, command.verb);

@@ -283,7 +283,7 @@ int run_found(const Program& program, Words words) {
   }
   log::set_level(level_of(globals.verbosity));
   Output output(program.name, globals.format, globals.verbosity);
-  Invocation invocation{*arguments, output, globals.config};
+  Invocation invocation{program, *arguments, output, globals.config};
   return static_cast<int>(command.run(invocation));
 }
 

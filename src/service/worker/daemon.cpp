@@ -9,9 +9,14 @@
 #include "service/effects/effects.h"
 #include "service/requests/requests.h"
 #include "service/worker/left_out_watch.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -64,13 +69,92 @@ void tell(const Sweep::Result& result, Instant now) {
   for (const auto& trouble : result.troubles) log::warning(printable(trouble));
 }
 
+// How often open requests are counted where something has changed.
+constexpr Duration kCountInterval = std::chrono::seconds{10};
+
+// What a watcher is told.
+class Status final : public workflow::EngineObserver {
+ public:
+  explicit Status(Watcher& watcher) : watcher_(watcher) {}
+
+  void alive() override { watcher_.alive(); }
+  void idle(std::optional<Instant> due) override {
+    due_ = due;
+    // A busy engine rests many times a second.
+    if (std::chrono::steady_clock::now() - told_at_ >= std::chrono::seconds{1}) tell();
+  }
+  void claimed(const workflow::Claim& /*claim*/) override { old_ = true; }
+  void committed(const RequestId& /*id*/, const workflow::Event& /*event*/, workflow::StateName /*now*/) override {
+    old_ = true;
+  }
+  void lane_down(const std::string& lane, const Error& /*why*/) override {
+    down_.insert(lane);
+    tell();
+  }
+  void lane_works(const std::string& lane) override {
+    down_.erase(lane);
+    tell();
+  }
+  void store_failed(const Error& /*why*/) override {
+    store_fails_ = true;
+    tell();
+  }
+  void store_works() override {
+    store_fails_ = false;
+    tell();
+  }
+  // Whether something has happened since count().
+  bool is_old() const { return old_; }
+  void count(workflow::Requests& store) {
+    // Counting costs a look at each: a bounded part of a minute however many there are.
+    constexpr unsigned kMost = 10'000;
+    const auto open = store.open_by_state(kMost);
+    std::uint64_t total = 0;
+    std::string states;
+    for (const auto& [state, count] : open) {
+      total += count;
+      states += fmt::format("{}{} {}", states.empty() ? " (" : ", ", count, workflow::to_string(state));
+    }
+    if (!states.empty()) states += ")";
+    requests_ =
+        fmt::format("{}{} open request{}{}", total < kMost ? "" : "at least ", total, total == 1 ? "" : "s", states);
+    old_ = false;
+    tell();
+  }
+
+ private:
+  void tell() {
+    std::string line = requests_;
+    if (store_fails_) line += "; the store takes nothing";
+    for (const auto& lane : down_) line += fmt::format("; waiting for {}", workflow::spoken_lane(lane));
+    if (due_) line += fmt::format("; next step {}", rfc3339(std::chrono::floor<std::chrono::seconds>(*due_)));
+    if (std::exchange(told_, line) == line) return;
+    told_at_ = std::chrono::steady_clock::now();
+    watcher_.status(line);
+  }
+
+  Watcher& watcher_;
+  bool old_ = true;
+  bool store_fails_ = false;
+  std::string requests_, told_;
+  std::chrono::steady_clock::time_point told_at_{};
+  std::set<std::string> down_;  // lanes
+  std::optional<Instant> due_;
+};
+
 // Renewals, ends and retirements, between the requests.
-std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::string& worker) {
+std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::string& worker, Status& status) {
   auto sweep = std::make_shared<Sweep>(place.settings(), Actor{"worker:" + worker, "process", {}}, random_bytes);
-  return [&place, sweep](workflow::Store& store) {
-    const auto now = place.clock().now();
-    tell(sweep->round(store, now), now);
-    return Sweep::kInterval;
+  return [&place, &status, sweep, due = Duration::zero()](workflow::Store& store) mutable -> Duration {
+    const auto since_boot = place.clock().since_boot();
+    const bool sweeps = due <= since_boot;
+    if (sweeps) {
+      const auto now = place.clock().now();
+      tell(sweep->round(store, now), now);
+      due = since_boot + Sweep::kInterval;
+    }
+    if (sweeps || status.is_old()) status.count(store);
+    return std::min<Duration>(kCountInterval, due - since_boot);
   };
 }
 
@@ -102,12 +186,13 @@ Equipment equipped(std::unique_ptr<Workplace> place) {
   return equipment;
 }
 
-workflow::Engine::LeftOver work(Equipment& equipment, const Stoppable& stoppable) {
+workflow::Engine::LeftOver work(Equipment& equipment, const Stoppable& stoppable, Watcher& watcher) {
   auto& place = *equipment.place;
   announce(place, equipment.options);
-  equipment.options.chore = sweeping(place, equipment.options.worker);
+  Status status(watcher);
+  equipment.options.chore = sweeping(place, equipment.options.worker, status);
   DaemonLog log;
-  equipment.options.observers = {&log};
+  equipment.options.observers = {&log, &status};
   Effects effects(place);
   workflow::Engine engine(std::move(equipment.store), effects, place.clock(), std::move(equipment.options));
   const LeftOutWatch watch(place.left_out_look(), [&engine] { engine.stop(); });

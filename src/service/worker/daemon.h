@@ -3,6 +3,7 @@
 #include "service/worker/workplace.h"
 
 #include <memory>
+#include <string>
 
 // Working on every request until told to stop, with a line of log an event.
 namespace hsmbridge::service {
@@ -23,8 +24,19 @@ void equip(Equipment& equipment);
 // of it. A fault is said and stops nothing: whoever can write the store could stop every request with one octet.
 void check_audit(workflow::AuditLog& log);
 
+// Whoever watches the daemon from outside, such as systemd. Called by the thread that works: throws nothing, is quick.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // As EngineObserver::alive.
+  virtual void alive() = 0;
+  // One line on what it is doing, whenever that has changed: how many requests are open (counted at most every ten
+  // seconds), what is down, and when something is due.
+  virtual void status(const std::string& line) = 0;
+};
+
 // Requests, renewals, ends and retirements, until stopped, or until something that was left out can be used. Gives what
 // could not be stored. The equipment is used up: equip() makes it whole again.
-workflow::Engine::LeftOver work(Equipment& equipment, const Stoppable& stoppable);
+workflow::Engine::LeftOver work(Equipment& equipment, const Stoppable& stoppable, Watcher& watcher);
 
 }  // namespace hsmbridge::service

@@ -109,6 +109,11 @@ void EffectPool::wait_all() {
   all_done_.wait(lock, [this] { return running_.empty(); });
 }
 
+bool EffectPool::wait_all(Duration longest) {
+  std::unique_lock lock(mutex_);
+  return all_done_.wait_for(lock, longest, [this] { return running_.empty(); });
+}
+
 bool EffectPool::is_running(std::int64_t effect_id) {
   const std::lock_guard lock(mutex_);
   return running_.count(effect_id) != 0;
@@ -124,6 +129,13 @@ std::vector<std::string> EffectPool::overdue() {
     late.push_back(fmt::format("{} runs past its deadline of {}", one.what, spoken(one.time_limit)));
   }
   return late;
+}
+
+bool EffectPool::is_overdue() {
+  const std::lock_guard lock(mutex_);
+  const Duration now = clock_.since_boot();
+  return std::any_of(running_.begin(), running_.end(),
+                     [now](const auto& one) { return now - one.second.since > one.second.time_limit; });
 }
 
 }  // namespace hsmbridge::workflow

@@ -50,11 +50,15 @@ class EffectPool {
   std::vector<Finished> take();
   // Waits until everything started has finished.
   void wait_all();
+  // The same for at most `longest`, in real time: whether everything has.
+  bool wait_all(Duration longest);
   // Started and not finished yet.
   bool is_running(std::int64_t effect_id);
   // Running for longer than its time limit, one sentence each, told once: its thread and place stay taken until it
   // returns.
   std::vector<std::string> overdue();
+  // Whether one of them is, told or not.
+  bool is_overdue();
 
  private:
   struct Lane {

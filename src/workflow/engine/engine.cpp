@@ -260,7 +260,9 @@ void Engine::Impl::sleep() {
   for (const auto& [lane, until] : paused_) {
     if (until > clock_.since_boot()) pause_ends = pause_ends ? std::min(*pause_ends, until) : until;
   }
+  tell(&EngineObserver::idle, due);
   for (;;) {
+    tell(&EngineObserver::alive);
     Duration left = due ? *due - clock_.now() : kLook;
     if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());
     if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
@@ -274,6 +276,7 @@ void Engine::Impl::sleep() {
 void Engine::Impl::run(const std::function<bool(Store&)>& until) {
   ask_ = true;
   while (!stopping_) {
+    tell(&EngineObserver::alive);
     try {
       look_around();
       collect();
@@ -304,7 +307,10 @@ void Engine::Impl::drain(Patience patience) {
   const int most_tries = patience == Patience::none ? 1 : kMostStopTries;
   const auto until = std::chrono::steady_clock::now() + kStopPatience;
   std::exception_ptr fault;
-  pool_.wait_all();
+  do {
+    for (const std::string& what : pool_.overdue()) note(Gravity::warning, what);
+    if (!pool_.is_overdue()) tell(&EngineObserver::alive);
+  } while (!pool_.wait_all(kLook));
   for (int tries = 0; tries < most_tries;) {
     try {
       collect();

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/state.h"
 #include "workflow/ports/outbox.h"
 
+#include <optional>
 #include <string>
 
 namespace hsmbridge::workflow {
@@ -30,6 +32,12 @@ class EngineObserver {
   virtual void lane_works(const std::string& /*lane*/) {}
   virtual void store_failed(const Error& /*why*/) {}
   virtual void store_works() {}
+
+  // At least once a second: the rounds go on. Also while a stop waits for the effects in hand, as long as each of them
+  // is within its time limit. Whoever watches the process from outside may take a long silence for a hang.
+  virtual void alive() {}
+  // Nothing more is begun before `due`; none: before somebody writes something.
+  virtual void idle(std::optional<Instant> /*due*/) {}
 
   // What happens seldom and a person should read.
   enum class Gravity { warning, error };

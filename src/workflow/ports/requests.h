@@ -6,6 +6,7 @@
 #include "workflow/ports/records.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,8 @@ class Requests {
   };
   // Newest first.
   virtual std::vector<Record> list(const ListQuery& query) = 0;
+  // How many are not over, by state; `most` of them are counted, the oldest.
+  virtual std::map<StateName, std::uint64_t> open_by_state(unsigned most) = 0;
   virtual std::vector<JournalEntry> history(const RequestId& id) = 0;
   // Those that the provider knows, or knew at some time, by this reference, without regard to the case of letters.
   // Newest first.

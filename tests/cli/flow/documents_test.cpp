@@ -137,6 +137,20 @@ TEST_CASE("the configurations in README and in the page on it are ones the progr
   }
 }
 
+TEST_CASE("the configuration that is installed is one the program takes, as it is and with its example") {
+  const Cli cli;
+  const auto installed = to_text(read_file(std::string(HSMBRIDGE_SOURCE) + "/scripts/package.d/hsmbridge.yaml"));
+  const auto with_example = std::regex_replace(installed, std::regex("(^|\n)#(?=[a-z]|  )"), "$1");
+  CHECK(with_example.find("\nprofiles:\n  server:\n") != std::string::npos);
+  for (const std::string& text : {installed, with_example}) {
+    cli.write("example.yaml", text);
+    const auto listed = cli.run({"--config", "example.yaml", "provider", "list", "--json"});
+    INFO(listed.err);
+    CHECK(listed.status == 0);
+    CHECK((listed.out.find("securosys-tsb") != std::string::npos) == (text == with_example));
+  }
+}
+
 TEST_CASE("every page of help is listed and printed, at most 80 columns wide outside its examples") {
   const Cli cli;
   const std::string listed = cli.run({"help"}).out;

@@ -1,10 +1,13 @@
 #include "support/cli/cli.h"
 #include "tools/commandline/exit_code.h"
+#include "tools/commandline/help.h"
 #include "tools/commandline/output.h"
 #include "tools/hsmbridge/command/commands.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <iterator>
 #include <set>
 #include <string>
 
@@ -149,36 +152,37 @@ TEST_CASE("the version is printed alone") {
   CHECK(result.out == "hsmbridge " HSMBRIDGE_VERSION "\n");
 }
 
-TEST_CASE("groff formats the manual page without a complaint") {
+TEST_CASE("groff formats every manual page without a complaint, and each command stands in the page of its noun") {
   const Cli cli;
-  const auto page = cli.run({"help", "--man"});
-  REQUIRE(page.status == 0);
-  const auto formatted = cli.other({"groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-P-c"}, page.out);
-  CHECK(formatted.status == 0);
-  CHECK(formatted.err.empty());
-  CHECK(formatted.out.find("csr create") != std::string::npos);
-}
-
-TEST_CASE("bash completes nouns and verbs and options from the script") {
-  const Cli cli;
-  const auto script = cli.run({"completion", "bash"});
-  REQUIRE(script.status == 0);
-  cli.write("completion.bash", script.out);
-  const auto complete = [&](const std::string& words, int index) {
-    const auto result =
-        cli.other({"bash", "-c",
-                   "source ./completion.bash; COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(index) +
-                       "; _hsmbridge; echo \"${COMPREPLY[*]}\""});
+  REQUIRE(cli.run({"help", "--man-pages", "man1"}).status == 0);
+  const auto formatted = [&](const std::string& page) {
+    const auto result = cli.other({"groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-rLL=1000n", "-P-cbou"}, page);
+    CHECK(result.status == 0);
     CHECK(result.err.empty());
     return result.out;
   };
-  CHECK(complete("hsmbridge to", 1) == "token\n");
-  CHECK(complete("hsmbridge key ''", 2) == "generate list show public delete\n");
-  CHECK(complete("hsmbridge --config x.yaml key s", 4) == "show\n");
-  CHECK(complete("hsmbridge key generate --la", 3) == "--label\n");
-  CHECK(complete("hsmbridge csr show compl", 3) == "completion.bash\n");
-  CHECK(complete("hsmbridge csr create --like compl", 4) == "completion.bash\n");
-  CHECK(complete("hsmbridge csr create --san ''", 4) == "\n");
+  const commandline::Program program = hsmbridge::cli::whole_program();
+  const auto whole = formatted(cli.read("man1/hsmbridge.1"));
+  CHECK(cli.run({"help", "--man"}).out == cli.read("man1/hsmbridge.1"));
+  std::size_t pages = 1;
+  for (const auto& noun : program.nouns) {
+    ++pages;
+    const std::string name = "hsmbridge-" + std::string(noun.name);
+    INFO(name);
+    const auto page = formatted(cli.read("man1/" + name + ".1"));
+    CHECK(cli.run({"help", "--man", std::string(noun.name)}).out == cli.read("man1/" + name + ".1"));
+    CHECK(whole.find(name + "(1)") != std::string::npos);
+    for (const auto& command : program.commands) {
+      if (command.noun != noun.name) continue;
+      INFO(commandline::name_of(command));
+      CHECK(whole.find(commandline::name_of(command)) != std::string::npos);
+      CHECK(page.find(std::string(command.help) + ".") != std::string::npos);
+      for (const auto& option : command.options) CHECK(page.find(option.name) != std::string::npos);
+    }
+  }
+  const std::filesystem::directory_iterator written(cli / "man1");
+  CHECK(static_cast<std::size_t>(std::distance(begin(written), end(written))) == pages);
+  CHECK(cli.run({"help", "--man", "nouns"}).status == 2);
 }
 
 TEST_CASE("control characters of others cannot drive the terminal") {

@@ -108,6 +108,16 @@ std::vector<Record> MemoryStore::list(const ListQuery& query) {
   });
 }
 
+std::map<StateName, std::uint64_t> MemoryStore::open_by_state(unsigned most) {
+  return read([&](Content& all) {
+    auto open = all.records([](const Content::Request& request) { return !request.final(); });
+    if (open.size() > most) open.erase(open.begin(), open.end() - most);  // newest first
+    std::map<StateName, std::uint64_t> counts;
+    for (const Record& record : open) ++counts[name_of(record.state)];
+    return counts;
+  });
+}
+
 std::vector<JournalEntry> MemoryStore::history(const RequestId& id) {
   return read([&](Content& all) {
     const auto found = all.requests.find(id.str());

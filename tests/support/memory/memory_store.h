@@ -36,6 +36,7 @@ class MemoryStore final : public workflow::Store {
   std::optional<RequestId> open_request_for(const std::string& work) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
+  std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;

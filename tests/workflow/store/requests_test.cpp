@@ -166,6 +166,18 @@ TEST_CASE_METHOD(Fixture, "lists show the newest first and can leave out what is
   CHECK(ids({std::nullopt, false, 1}) == std::vector<std::string>{"R2"});
 }
 
+TEST_CASE_METHOD(Fixture, "what is open is counted by state, so many of the oldest") {
+  CHECK(store->open_by_state(10).empty());
+  for (const std::string id : {"AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"}) {
+    create_awaiting_approval(*store, order_of(id, clock.now()));
+    clock.advance(std::chrono::seconds{1});
+  }
+  create(*store, order_of("CCCCCCCCCCCCCCCC", clock.now()));
+  using Counts = std::map<StateName, std::uint64_t>;
+  CHECK(store->open_by_state(10) == Counts{{StateName::awaiting_approval, 2}, {StateName::preparing, 1}});
+  CHECK(store->open_by_state(1) == Counts{{StateName::awaiting_approval, 1}});
+}
+
 TEST_CASE_METHOD(Fixture, "a prefix finds exactly the ids that begin with it") {
   for (const char* id : {"AB1", "AB2", "ABC", "AC1", "B"}) create(*store, order_of(id, clock.now()));
   CHECK(store->by_prefix("AB", 10) == std::vector<RequestId>{RequestId{"ABC"}, RequestId{"AB2"}, RequestId{"AB1"}});

@@ -1,5 +1,9 @@
 #include "tools/hsmbridge/command/commands.h"
 
+#include "config/settings.h"
+#include "tools/commandline/help.h"
+#include "tools/hsmbridge/text/pages.h"
+
 #include <iterator>
 
 namespace hsmbridge::cli {
@@ -8,13 +12,30 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (const auto rows :
-       {token_commands, key_commands, csr_commands, cert_commands, enroll_commands, request_commands, approval_commands,
-        provider_commands, run_commands, store_commands, doctor_commands, help_commands}) {
+  for (const auto rows : {token_commands, key_commands, csr_commands, cert_commands, enroll_commands, request_commands,
+                          approval_commands, provider_commands, run_commands, store_commands, doctor_commands}) {
     std::vector<Command> more = rows();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
+  for (Command& command : commandline::help_commands("hsmbridge", pages())) commands.push_back(std::move(command));
   return commands;
+}
+
+// Names in the configuration, which is read alone: no module is loaded and nobody is asked.
+std::vector<std::string> values(const commandline::Typed& typed, std::string_view name) {
+  const auto file = config::find_file(typed.config);
+  if (!file) return {};
+  const auto names = [](const auto& list) {
+    std::vector<std::string> result;
+    for (const auto& one : list) result.push_back(one.name);
+    return result;
+  };
+  const bool of_provider = typed.command.noun == "provider";
+  if (name == "--token" || name == "TOKEN") return names(config::read_settings(*file).tokens);
+  if (name == "--provider" || (of_provider && name == "NAME")) return names(config::read_settings(*file).providers);
+  if (name == "--profile") return names(config::read_settings(*file).profiles);
+  if (name == "--as") return names(config::read_settings(*file).people);
+  return {};
 }
 
 }  // namespace
@@ -47,10 +68,12 @@ commandline::Program whole_program() {
           {"store", "the store: create it, back it up, accept an older copy"},
           {"audit", "the audit log in the store"},
           {"doctor", "check configuration, secrets, modules, tokens and store"},
-          {"help", "help on commands and topics, manual page"},
-          {"completion", "completion for a shell"},
+          commandline::kHelpNoun,
+          commandline::kCompletionNoun,
       },
-      all_commands()};
+      all_commands(),
+      pages(),
+      values};
 }
 
 }  // namespace hsmbridge::cli

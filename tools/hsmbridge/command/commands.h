@@ -18,7 +18,6 @@ std::vector<Command> approval_commands();
 std::vector<Command> provider_commands();
 std::vector<Command> run_commands();
 std::vector<Command> store_commands();
-std::vector<Command> help_commands();
 
 // Nouns in the order in which the help shows them. A new noun is a line in each list of commands.cpp.
 commandline::Program whole_program();

@@ -3,6 +3,7 @@
 #include "service/worker/daemon.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/run_signals.h"
+#include "tools/hsmbridge/command/service_manager.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <fmt/core.h>
@@ -11,17 +12,41 @@
 #include <csignal>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace hsmbridge::cli {
 
 namespace {
 
+// Tells the service manager, and when a signal came why the rounds end.
+class Watched final : public service::Watcher {
+ public:
+  Watched(ServiceManager& manager, const StopSignals& signals) : manager_(manager), signals_(signals) {}
+  void alive() override {
+    const int signal = signals_.received();
+    if (signal == SIGHUP) {
+      manager_.reloading();
+    } else if (signal != 0) {
+      manager_.stopping();
+    }
+    manager_.alive();
+  }
+  void status(const std::string& line) override {
+    if (signals_.received() == 0) manager_.status(line);
+  }
+
+ private:
+  ServiceManager& manager_;
+  const StopSignals& signals_;
+};
+
 // What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
 // a full disk: it is tried until it works.
-bool equip_next(service::Equipment& equipment, StopSignals& signals,
-                const std::optional<std::filesystem::path>& config) {
+bool equip_next(service::Equipment& equipment, StopSignals& signals, const std::optional<std::filesystem::path>& config,
+                Watched& watched) {
   for (bool said = false;;) {
+    watched.alive();
     if (signals.received() == SIGHUP) {
       signals.forget_hangup();
       log::info("SIGHUP: reading the configuration again");
@@ -48,13 +73,16 @@ bool equip_next(service::Equipment& equipment, StopSignals& signals,
 ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
+  ServiceManager manager;
+  Watched watched(manager, signals);
   auto equipment = service::equipped(Wiring::open(invocation.config));
   service::check_audit(*equipment.store);
   workflow::Engine::LeftOver left;
   do {
-    left.follow_up(
-        service::work(equipment, [&](StopSignals::Stop stop, void* context) { signals.target(stop, context); }));
-  } while (equip_next(equipment, signals, invocation.config));
+    manager.ready();
+    const auto stoppable = [&](StopSignals::Stop stop, void* context) { signals.target(stop, context); };
+    left.follow_up(service::work(equipment, stoppable, watched));
+  } while (equip_next(equipment, signals, invocation.config, watched));
   if (left.lost > 0) {
     log::error(
         fmt::format("stopped; the store no longer took answers, and {} of them are only in this log", left.lost));
@@ -92,7 +120,11 @@ std::vector<Command> run_commands() {
            "profile), marks what is past its end as expired, and retires the key of a replaced\n"
            "certificate when the profile's `overlap` (7 days) is over; nothing is destroyed.\n"
            "A renewal that brought nothing is tried again a day later, or after an eighth of\n"
-           "the time left, whichever is sooner.\n"}};
+           "the time left, whichever is sooner.\n"
+           "\n"
+           "A service manager (NOTIFY_SOCKET, WATCHDOG_USEC; Type=notify of systemd) is told\n"
+           "when it is ready, what it waits for, and that its rounds go on, however long a call\n"
+           "of a token or provider takes within its limit.\n"}};
 }
 
 }  // namespace hsmbridge::cli

@@ -10,16 +10,16 @@ constexpr auto kFiles = std::to_array<std::pair<std::string_view, std::string_vi
 #include "tools/hsmbridge/text/pages.inc"
 });
 
-Page page_of(std::string_view topic, std::string_view text) {
+commandline::Topic page_of(std::string_view topic, std::string_view text) {
   const std::size_t begin = text.find(": ") + 2;
   return {topic, text.substr(begin, text.find('\n') - begin), text};
 }
 
 }  // namespace
 
-const std::vector<Page>& pages() {
-  static const std::vector<Page> all = [] {
-    std::vector<Page> made;
+const std::vector<commandline::Topic>& pages() {
+  static const std::vector<commandline::Topic> all = [] {
+    std::vector<commandline::Topic> made;
     for (const auto& [topic, text] : kFiles) made.push_back(page_of(topic, text));
     return made;
   }();

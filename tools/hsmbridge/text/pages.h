@@ -1,18 +1,15 @@
 #pragma once
 
-#include <string_view>
+#include "tools/commandline/command.h"
+
 #include <vector>
 
 namespace hsmbridge::cli {
 
-// One page of reference that `hsmbridge help TOPIC` prints: a file of pages/, Markdown of at most 80 columns outside its
-// examples, built into the program.
-struct Page {
-  std::string_view topic;    // the file's name: "configuration"
-  std::string_view summary;  // of its first line, "# TOPIC: SUMMARY"
-  std::string_view text;     // the whole file
-};
+// The pages of reference that `hsmbridge help TOPIC` prints: the files of pages/, Markdown of at most 80 columns outside
+// its examples, built into the program. The name of a topic is its file's, its summary stands in its first line,
+// "# TOPIC: SUMMARY".
 // In the order of their names.
-const std::vector<Page>& pages();
+const std::vector<commandline::Topic>& pages();
 
 }  // namespace hsmbridge::cli

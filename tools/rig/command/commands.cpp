@@ -1,5 +1,9 @@
 #include "tools/rig/command/commands.h"
 
+#include "tools/commandline/help.h"
+
+#include <utility>
+
 namespace hsmbridge::rig {
 namespace {
 
@@ -62,7 +66,7 @@ std::vector<Option> serving(std::string_view dir, std::string_view client_ca, st
   return options;
 }
 
-std::vector<Command> all_commands() {
+std::vector<Command> own_commands() {
   return {
       command("serve", "tsb", "run a simulated Securosys TSB until SIGTERM", serve_tsb,
               serving("its folder: state, keys, journal, CA; made when missing",
@@ -151,10 +155,18 @@ std::vector<commandline::Noun> all_nouns() {
                                        {"tsb", "the running TSB"},
                                        {"digicert", "the running DigiCert"},
                                        {"venafi", "the running Venafi"}};
-  for (const Command& command : all_commands()) {
+  for (const Command& command : own_commands()) {
     if (command.verb.empty()) nouns.push_back({command.noun, command.help});
   }
+  nouns.push_back(commandline::kHelpNoun);
+  nouns.push_back(commandline::kCompletionNoun);
   return nouns;
+}
+
+std::vector<Command> all_commands() {
+  std::vector<Command> commands = own_commands();
+  for (Command& one : commandline::help_commands("hsmbridge-rig", {})) commands.push_back(std::move(one));
+  return commands;
 }
 
 }  // namespace
