@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "store/mark.h"
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 
 #include <fmt/core.h>
 #include <sys/file.h>

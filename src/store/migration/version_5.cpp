@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "store/drafts.h"
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 #include "store/rows.h"
 #include "workflow/machine/codec.h"
 #include "workflow/ports/pin_memory.h"

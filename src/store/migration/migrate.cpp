@@ -1,4 +1,4 @@
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
