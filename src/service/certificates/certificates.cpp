@@ -276,7 +276,7 @@ CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord&
   const auto request = store.find(record.request);
   if (!request) return row;
   const auto& order = request->order;
-  if (auto names = names_of(order); !names.empty()) row.names = std::move(names);
+  if (auto names = workflow::names_of(order); !names.empty()) row.names = std::move(names);
   row.provider = order.provider;
   row.profile = order.profile;
   row.token = order.token();

@@ -135,7 +135,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   if (!plan.due || *plan.due > now) return std::nullopt;
   RenewalNeeds needs{settings_, random_};
   const Renewal made = service::renew(actor_, store, record, needs, {}, now);
-  return Made{made.order.id, record.fingerprint, names_of(made.order), made.key, record.not_after};
+  return Made{made.order.id, record.fingerprint, workflow::names_of(made.order), made.key, record.not_after};
 }
 
 void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {

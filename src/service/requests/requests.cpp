@@ -4,7 +4,6 @@
 #include "service/requests/request_id.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/rules.h"
-#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 
@@ -79,28 +78,12 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   return view;
 }
 
-std::string names_of(const workflow::Order& order) {
-  try {
-    const auto* wanted = order.enrolment();
-    const auto content =
-        wanted != nullptr ? wanted->content.content : x509::parse_certificate(order.predecessor()->der).content();
-    std::string names;
-    for (const auto& name : content.subject_alternative_names) {
-      const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;
-      names += (names.empty() ? "" : ", ") + value;
-    }
-    return names.empty() ? content.subject.to_string() : names;
-  } catch (const Error&) {
-    return "";  // a certificate that cannot be read is still revoked
-  }
-}
-
 RequestRow row_of(const workflow::Record& record) {
   RequestRow row;
   row.id = record.order.id;
   const auto state = workflow::name_of(record.state);
   row.state = std::string(workflow::to_string(state));
-  row.what = names_of(record.order);
+  row.what = workflow::names_of(record.order);
   const auto* key = workflow::key_of(record.state);
   row.kind = record.order.kind();
   // A revocation uses no key.

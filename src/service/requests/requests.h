@@ -67,8 +67,6 @@ RequestHistory history_of(workflow::Store& store, const RequestId& id);
 
 // The certificate's fingerprint, wherever the state holds one; "" for none.
 std::string fingerprint_of(const workflow::State& state);
-// What the order asks for, in one line: the names, else the subject.
-std::string names_of(const workflow::Order& order);
 
 // One line on what an event says beyond its name: "2 of 3 in group ops: alice approved", an error, a reference; "" when
 // there is nothing to add.
