@@ -9,7 +9,6 @@
 namespace hsmbridge::store {
 void SqliteStore::append_leaf(std::string_view data) {
   audit::TreeHead head = read_tree(*database_, Head::last);
-  const audit::Hash hash = audit::leaf_hash(as_bytes(data));
   // What was cut off the end must not be covered up by what comes after it.
   {
     Query last = database_->query("SELECT position, root FROM leaves ORDER BY position DESC LIMIT 1");
@@ -20,9 +19,7 @@ void SqliteStore::append_leaf(std::string_view data) {
           .hint("keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
     }
   }
-  head.append(hash);
-  database_->run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
-                 as_bytes(data), head.root());
+  put_leaf(*database_, head, data);
   write_tree(*database_, Head::last, head);
   database_->after_commit([file = file_, mark = Mark{head.size(), head.root()}] { write_mark(file, mark); });
 }

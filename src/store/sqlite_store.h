@@ -54,6 +54,8 @@ class SqliteStore final : public workflow::Store {
   std::optional<RequestId> open_request_for(const std::string& work) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override;  // listing.cpp
+  std::size_t count(const workflow::RequestQuery& query) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
@@ -80,6 +82,8 @@ class SqliteStore final : public workflow::Store {
   using Records::keys;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override;  // listing.cpp
+  std::size_t count(const workflow::CertificateListQuery& query) override;
   std::vector<std::string> past_their_end(Instant now) override;
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
@@ -142,8 +146,9 @@ class SqliteStore final : public workflow::Store {
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);
   // records.cpp
-  void put(const workflow::CertificateRecord& certificate, const std::string& profile);
+  void put(const workflow::CertificateRecord& certificate, const workflow::Order& order);
   void put(const workflow::KeyRecord& key);
+  Instant end_of(const std::string& fingerprint);
   // Who changes records, when, and for which request ("" for none).
   struct Cause {
     const std::string& actor;
@@ -156,6 +161,7 @@ class SqliteStore final : public workflow::Store {
   std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
+  void set_installed(const std::string& fingerprint, const std::vector<std::string>& targets);
   void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
   void follow(const workflow::Step& step, const workflow::Order& order);
   // restored.cpp

@@ -119,6 +119,12 @@ class FailingStore final : public workflow::Store {
     return store_->by_prefix(prefix, most);
   }
   std::vector<workflow::Record> list(const ListQuery& query) override { return store_->list(query); }
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override { return store_->page(query); }
+  std::size_t count(const workflow::RequestQuery& query) override { return store_->count(query); }
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override {
+    return store_->page(query);
+  }
+  std::size_t count(const workflow::CertificateListQuery& query) override { return store_->count(query); }
   std::vector<workflow::JournalEntry> history(const RequestId& id) override { return store_->history(id); }
   std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }

@@ -19,13 +19,6 @@
 namespace hsmbridge::store {
 namespace {
 
-// Whether a text cannot be read, which another try would not change. Trouble of the database itself (a full disk, a bad
-// block) must end the whole migration: SQLite may have taken the transaction back already.
-bool is_unreadable(const Error& error) {
-  const bool kind = error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
-  return kind && error.detail("sqlite").empty();
-}
-
 // Version 4 wrote the octets of a draft anew into each state that had it.
 void shelve_drafts(Database& database) {
   database.execute(R"sql(

@@ -10,12 +10,6 @@
 
 namespace hsmbridge::test {
 
-template <class Work>
-auto MemoryStore::read(Work&& work) {
-  const std::lock_guard lock(shared_->mutex);
-  return work(shared_->content);
-}
-
 template <class Work, class Counts>
 auto MemoryStore::write(Work&& work, Counts&& counts) {
   const std::lock_guard lock(shared_->mutex);
@@ -87,9 +81,8 @@ std::optional<RequestId> MemoryStore::open_request_for(const std::string& work) 
 std::vector<RequestId> MemoryStore::by_prefix(const std::string& prefix, unsigned most) {
   return read([&](Content& all) {
     std::vector<RequestId> ids;
-    for (const Record& record : all.records(
-             [&](const Content::Request& request) { return request.record.order.id.str().starts_with(prefix); })) {
-      if (ids.size() < most) ids.push_back(record.order.id);
+    for (auto one = all.requests.rbegin(); one != all.requests.rend() && ids.size() < most; ++one) {
+      if (one->first.starts_with(prefix)) ids.push_back(one->second.record.order.id);
     }
     return ids;
   });
@@ -308,10 +301,18 @@ std::vector<CertificateRecord> MemoryStore::certificates(const CertificateQuery&
           (left.percent == 0 ||
            (record.not_after - left.now) * 100 <= (record.not_after - record.not_before) * left.percent) &&
           (!query.without_request || !in_hand());
-      if (wanted && found.size() < query.most) found.push_back(record);
+      if (wanted) found.push_back(record);
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& one, const auto& other) { return one.stored_at > other.stored_at; });
+    std::stable_sort(found.begin(), found.end(), [&](const auto& one, const auto& other) {
+      if (!query.profile) return one.stored_at > other.stored_at;
+      return std::tie(one.not_after, one.fingerprint) < std::tie(other.not_after, other.fingerprint);
+    });
+    if (query.after) {
+      const auto last =
+          std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.fingerprint == *query.after; });
+      found.erase(found.begin(), last == found.end() ? last : last + 1);
+    }
+    if (found.size() > query.most) found.resize(query.most);
     return found;
   });
 }

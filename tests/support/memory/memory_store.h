@@ -36,6 +36,8 @@ class MemoryStore final : public workflow::Store {
   std::optional<RequestId> open_request_for(const std::string& work) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override;
+  std::size_t count(const workflow::RequestQuery& query) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
@@ -60,6 +62,8 @@ class MemoryStore final : public workflow::Store {
   using Records::keys;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override;
+  std::size_t count(const workflow::CertificateListQuery& query) override;
   std::vector<std::string> past_their_end(Instant now) override;
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
