@@ -68,6 +68,9 @@ class SqliteStore final : public workflow::Store {
   std::map<std::string, workflow::LaneFacts> lanes() override;
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
+  std::size_t spread_polls(const std::string& lane, Instant began,
+                           const std::function<Duration(const RequestId& request, Duration late)>& place,
+                           std::size_t most) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override;
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;

@@ -109,6 +109,11 @@ class FailingStore final : public workflow::Store {
     });
   }
   Duration follow_clock(Instant now) override { return store_->follow_clock(now); }
+  std::size_t spread_polls(const std::string& lane, Instant began,
+                           const std::function<Duration(const RequestId&, Duration)>& place,
+                           std::size_t most) override {
+    return store_->spread_polls(lane, began, place, most);
+  }
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
   bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override {
     return store_->wait_for_change(wakeup, longest);

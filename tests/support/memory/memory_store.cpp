@@ -187,6 +187,28 @@ Duration MemoryStore::follow_clock(Instant now) {
       [](Duration ahead) { return ahead > Duration::zero(); });
 }
 
+std::size_t MemoryStore::spread_polls(const std::string& lane, Instant began,
+                                      const std::function<Duration(const RequestId& request, Duration late)>& place,
+                                      std::size_t most) {
+  return write(
+      [&](Transaction& transaction, Content& all) {
+        std::vector<Content::Row*> late;
+        for (Content::Row& row : all.outbox) {
+          const bool is_late = row.lane == lane && row.effect.name == EffectName::poll && row.effect.due < began;
+          if (is_late && !transaction.leased(row)) late.push_back(&row);
+        }
+        std::stable_sort(late.begin(), late.end(),
+                         [](const auto* one, const auto* other) { return one->effect.due < other->effect.due; });
+        if (late.size() > most) late.resize(most);
+        for (Content::Row* const row : late) {
+          row->effect.due = began + place(row->request, began - row->effect.due);
+          row->set_at = shared_->clock.now();
+        }
+        return late.size();
+      },
+      [](std::size_t count) { return count > 0; });
+}
+
 std::optional<Instant> MemoryStore::next_due(const ClaimQuery& query) {
   return read([&](Content& all) {
     const Transaction transaction(all, shared_->clock);
