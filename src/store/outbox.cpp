@@ -295,6 +295,7 @@ std::size_t SqliteStore::spread_polls(const std::string& lane, Instant began,
 }
 
 std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {
+  const Database::Read moment(*database_);
   const std::string only = only_of(query);
   const Duration boot_now = lease_clock_.now();
   std::optional<Instant> next;
@@ -324,7 +325,10 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
 bool SqliteStore::wait_for_change(workflow::Wakeup& wakeup, Duration longest) {
   constexpr Duration kLook = std::chrono::milliseconds{500};
   for (;;) {
-    const std::int64_t version = database_->pragma("data_version");
+    const std::int64_t version = [this] {
+      Query row = database_->query("PRAGMA data_version");
+      return row.row() ? row.integer(0) : 0;
+    }();
     if (std::exchange(seen_version_, version) != version) return true;
     if (longest <= Duration::zero() || wakeup.wait(std::min(longest, kLook))) return false;
     longest -= kLook;
