@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
@@ -141,6 +142,103 @@ nlohmann::ordered_json to_library(const Json& json) {
   return nullptr;
 }
 
+// What nlohmann::json::dump() writes of the same value, octet by octet (RFC 8259 §7: the two characters that must be
+// escaped, and controls), without building that value first: journal and log are written with every step of a request.
+class Writer {
+ public:
+  std::string take() { return std::move(text_); }
+
+  void write(const Json& json) {
+    if (json.is_string()) return write(json.as_string());
+    if (json.is_array()) return write(json.as_array());
+    if (json.is_object()) return write(json.as_object());
+    if (json.is_bool()) {
+      text_ += json.as_bool() ? "true" : "false";
+    } else if (json.is_integer()) {
+      fmt::format_to(std::back_inserter(text_), "{}", json.as_integer());
+    } else if (json.is_number()) {
+      text_ += nlohmann::json(json.as_double()).dump();
+    } else {
+      text_ += "null";
+    }
+  }
+
+ private:
+  void write(const Json::Array& array) {
+    text_ += '[';
+    for (const Json& element : array) {
+      if (&element != &array.front()) text_ += ',';
+      write(element);
+    }
+    text_ += ']';
+  }
+
+  void write(const Json::Object& object) {
+    text_ += '{';
+    std::unordered_set<std::string_view> names;
+    for (const Json::Member& member : object) {
+      if (!names.insert(member.first).second) continue;  // the first of two counts
+      if (&member != &object.front()) text_ += ',';
+      write(member.first);
+      text_ += ':';
+      write(member.second);
+    }
+    text_ += '}';
+  }
+
+  void write(const std::string& value) {
+    const auto is_plain = [](char c) {
+      const auto octet = static_cast<unsigned char>(c);
+      return octet >= 0x20 && octet < 0x80 && c != '"' && c != '\\';
+    };
+    const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+    text_ += '"';
+    if (std::all_of(value.begin(), value.end(), is_plain)) {
+      text_ += value;
+    } else {
+      // One text of somebody else's that is not UTF-8 must not take the whole answer with it.
+      escape(std::all_of(value.begin(), value.end(), is_ascii) ? value : escape_non_utf8(value));
+    }
+    text_ += '"';
+  }
+
+  void escape(const std::string& value) {
+    for (const char c : value) {
+      switch (c) {
+        case '"':
+          text_ += "\\\"";
+          break;
+        case '\\':
+          text_ += "\\\\";
+          break;
+        case '\b':
+          text_ += "\\b";
+          break;
+        case '\f':
+          text_ += "\\f";
+          break;
+        case '\n':
+          text_ += "\\n";
+          break;
+        case '\r':
+          text_ += "\\r";
+          break;
+        case '\t':
+          text_ += "\\t";
+          break;
+        default:
+          if (static_cast<unsigned char>(c) < 0x20) {
+            fmt::format_to(std::back_inserter(text_), "\\u{:04x}", static_cast<unsigned>(c));
+          } else {
+            text_ += c;
+          }
+      }
+    }
+  }
+
+  std::string text_;
+};
+
 }  // namespace
 
 Json::Json(std::uint64_t value) {
@@ -162,7 +260,9 @@ Json Json::parse(std::string_view text) {
 }
 
 std::string Json::dump() const {
-  return to_library(*this).dump();
+  Writer writer;
+  writer.write(*this);
+  return writer.take();
 }
 
 std::string Json::pretty() const {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "base/wipe.h"
 
 #include <algorithm>
 #include <array>
@@ -25,24 +26,20 @@ constexpr std::size_t kNot = std::string_view::npos;
 
 // One character of a secret; a run of backslashes is one, since nobody can tell how often it was escaped.
 struct Character {
-  std::string octets;
+  std::string_view octets;
   std::optional<char32_t> code_point;  // nothing: an octet that is not UTF-8
 };
 
-std::vector<Character> characters_of(std::string_view text) {
-  std::vector<Character> result;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t begin = at;
-    if (text[at] == '\\') {
-      at = std::min(text.find_first_not_of('\\', at), text.size());
-      result.push_back({"\\", U'\\'});
-      continue;
-    }
-    const auto code_point = next_code_point(text, at);
-    if (!code_point) at = begin + 1;
-    result.push_back({std::string(text.substr(begin, at - begin)), code_point});
+// The one at `at`, which moves behind it.
+Character next_character(std::string_view text, std::size_t& at) {
+  const std::size_t begin = at;
+  if (text[at] == '\\') {
+    at = std::min(text.find_first_not_of('\\', at), text.size());
+    return {text.substr(begin, 1), U'\\'};
   }
-  return result;
+  const auto code_point = next_code_point(text, at);
+  if (!code_point) at = begin + 1;
+  return {text.substr(begin, at - begin), code_point};
 }
 
 bool starts(std::string_view text, std::size_t at, std::string_view what) {
@@ -212,32 +209,29 @@ bool is_json_number(std::string_view text, std::size_t begin, std::size_t end) {
          std::string_view(",]}").find(text[behind]) != kNot;
 }
 
-// One text to be taken out.
-struct Form {
-  std::vector<Character> characters;
-  std::size_t size = 0;  // in octets
-};
-
 // Where the form that begins at `at` ends.
-std::size_t plain_end(std::string_view text, std::size_t at, const Form& form, Encoded encoded) {
+std::size_t plain_end(std::string_view text, std::size_t at, const Redactor::Form& form, Encoded encoded) {
+  const std::string_view secret = form.text.reveal();
   const std::size_t begin = at;
   std::size_t found = 0;
-  for (const Character& one : form.characters) {
-    const std::size_t next = after_character(text, at, one, encoded);
+  for (std::size_t of = 0; of < secret.size();) {
+    const std::size_t next = after_character(text, at, next_character(secret, of), encoded);
     if (next == kNot) break;
     at = next;
     ++found;
   }
-  if (found < form.characters.size()) return found >= kShortestPart && 2 * found >= form.characters.size() ? at : kNot;
-  if (form.size >= kUnmistakable) return at;
+  if (found < form.characters) return found >= kShortestPart && 2 * found >= form.characters ? at : kNot;
+  if (secret.size() >= kUnmistakable) return at;
   const bool alone = (begin == 0 || !is_word(text[begin - 1])) && (at == text.size() || !is_word(text[at]));
-  return form.size >= kShortestWord && alone ? at : kNot;
+  return secret.size() >= kShortestWord && alone ? at : kNot;
 }
 
-std::size_t array_end(std::string_view text, std::size_t at, const Form& form) {
-  if (form.size < kShortestWord || form.characters.size() < 2) return kNot;
-  for (const Character& one : form.characters) {
-    if (&one != &form.characters.front()) at = after_comma(text, at);
+std::size_t array_end(std::string_view text, std::size_t at, const Redactor::Form& form) {
+  const std::string_view secret = form.text.reveal();
+  if (secret.size() < kShortestWord || form.characters < 2) return kNot;
+  for (std::size_t of = 0; of < secret.size();) {
+    if (of != 0) at = after_comma(text, at);
+    const Character one = next_character(secret, of);
     if (at != kNot) at = after_character(text, at, one, Encoded::once);
     if (at == kNot) return kNot;
   }
@@ -265,93 +259,106 @@ std::vector<std::string> base64_of(std::string_view secret) {
   return result;
 }
 
-class Redactor {
- public:
-  explicit Redactor(const std::vector<Secret>& secrets) {
-    for (const Secret& secret : secrets) {
-      if (secret.empty()) continue;
-      add(secret.reveal());
-      if (secret.reveal().size() < kUnmistakable) continue;
-      for (const std::string& way : base64_of(secret.reveal())) add(way);
-    }
-  }
-
-  std::string run(std::string_view text) const {
-    std::string clean;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = end_of_secret(text, at);
-      if (end == kNot) {
-        clean += text[at++];
-      } else {
-        clean += is_json_number(text, at, end) ? "0" : kLeftOut;
-        at = end;
-      }
-    }
-    return clean;
-  }
-
- private:
-  void add(std::string_view text) {
-    forms_.push_back({characters_of(text), text.size()});
-    const auto& first = forms_.back().characters.front().octets;
-    begins_[static_cast<unsigned char>(first.front())] = true;
-  }
-
-  bool may_begin(char32_t code_point) const { return code_point >= 0x80 || begins_[code_point]; }
-  bool is_reference(std::string_view text, std::size_t at) const {
-    return std::any_of(kEncodings.begin() + 1, kEncodings.end(), [&](Encoded encoded) {
-      const Reference reference = html_reference(text, at, encoded);
-      return reference.end != kNot && may_begin(reference.code_point);
-    });
-  }
-
-  // Whether the first character of a form may be written there in another way. Asked once for all forms, since a
-  // hostile text may be full of what only looks like it.
-  bool is_escape(std::string_view text, std::size_t at) const {
-    switch (text[at]) {
-      case '&':
-        return is_reference(text, at);
-      case '%': {
-        const auto octet = hex_at(text, at + 1, 2);
-        return octet && (begins_[*octet] || *octet == '%');
-      }
-      case '+':
-        return begins_[' '];
-      case '\\': {
-        const std::size_t behind = after_backslashes(text, at);
-        if (behind == text.size()) return false;
-        if (begins_[static_cast<unsigned char>(text[behind])]) return true;
-        if (text[behind] == '&') return is_reference(text, behind);
-        const auto code_unit = text[behind] == 'u' ? hex_at(text, behind + 1, 4) : std::nullopt;
-        return code_unit && (may_begin(*code_unit) || is_reference(text, at));
-      }
-      default:
-        return false;
-    }
-  }
-
-  // The longest one that begins at `at`.
-  std::size_t end_of_secret(std::string_view text, std::size_t at) const {
-    if (!begins_[static_cast<unsigned char>(text[at])] && !is_escape(text, at)) return kNot;
-    std::size_t longest = kNot;
-    for (const Form& form : forms_) {
-      const auto take = [&longest](std::size_t end) {
-        if (end != kNot && (longest == kNot || end > longest)) longest = end;
-      };
-      for (const Encoded encoded : kEncodings) {
-        if (after_character(text, at, form.characters.front(), encoded) == kNot) continue;
-        take(plain_end(text, at, form, encoded));
-        if (encoded == Encoded::once) take(array_end(text, at, form));
-      }
-    }
-    return longest;
-  }
-
-  std::vector<Form> forms_;
-  std::array<bool, 256> begins_{};
-};
-
 }  // namespace
+
+Redactor::Redactor(const std::vector<Secret>& secrets) {
+  for (const Secret& secret : secrets) {
+    if (secret.empty()) continue;
+    add(secret.reveal());
+    if (secret.reveal().size() < kUnmistakable) continue;
+    for (std::string& way : base64_of(secret.reveal())) {
+      add(way);
+      wipe(way);
+    }
+  }
+}
+
+std::string Redactor::run(std::string_view text) const {
+  const bool may_be_encoded = text.find_first_of("&%\\") != kNot;
+  std::string clean;
+  clean.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = end_of_secret(text, at, may_be_encoded);
+    if (end == kNot) {
+      clean += text[at++];
+    } else {
+      clean += is_json_number(text, at, end) ? "0" : kLeftOut;
+      at = end;
+    }
+  }
+  return clean;
+}
+
+void Redactor::add(std::string_view text) {
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < text.size(); ++characters) next_character(text, at);
+  forms_[static_cast<unsigned char>(text.front())].push_back({Secret(std::string(text)), characters});
+}
+
+bool Redactor::may_begin(char32_t code_point) const {
+  return code_point >= 0x80 || !forms_[code_point].empty();
+}
+
+bool Redactor::is_reference(std::string_view text, std::size_t at) const {
+  return std::any_of(kEncodings.begin() + 1, kEncodings.end(), [&](Encoded encoded) {
+    const Reference reference = html_reference(text, at, encoded);
+    return reference.end != kNot && may_begin(reference.code_point);
+  });
+}
+
+// Whether the first character of a form may be written there in another way. Asked once for all forms, since a hostile
+// text may be full of what only looks like it.
+bool Redactor::is_escape(std::string_view text, std::size_t at) const {
+  const auto begins = [this](unsigned octet) { return !forms_[octet & 0xffU].empty(); };
+  switch (text[at]) {
+    case '&':
+      return is_reference(text, at);
+    case '%': {
+      const auto octet = hex_at(text, at + 1, 2);
+      return octet && (begins(*octet) || *octet == '%');
+    }
+    case '+':
+      return begins(' ');
+    case '\\': {
+      const std::size_t behind = after_backslashes(text, at);
+      if (behind == text.size()) return false;
+      if (begins(static_cast<unsigned char>(text[behind]))) return true;
+      if (text[behind] == '&') return is_reference(text, behind);
+      const auto code_unit = text[behind] == 'u' ? hex_at(text, behind + 1, 4) : std::nullopt;
+      return code_unit && (may_begin(*code_unit) || is_reference(text, at));
+    }
+    default:
+      return false;
+  }
+}
+
+// The longest one that begins at `at`.
+std::size_t Redactor::end_of_secret(std::string_view text, std::size_t at, bool may_be_encoded) const {
+  std::size_t longest = kNot;
+  const auto take = [&longest](std::size_t end) {
+    if (end != kNot && (longest == kNot || end > longest)) longest = end;
+  };
+  const auto look = [&](const Form& form) {
+    std::size_t of = 0;
+    const Character first = next_character(form.text.reveal(), of);
+    for (const Encoded encoded : kEncodings) {
+      // Where nothing is encoded, all of them read alike.
+      if (!may_be_encoded && encoded != Encoded::once) continue;
+      if (after_character(text, at, first, encoded) == kNot) continue;
+      take(plain_end(text, at, form, encoded));
+      if (encoded == Encoded::once) take(array_end(text, at, form));
+    }
+  };
+  const auto octet = static_cast<unsigned char>(text[at]);
+  constexpr std::string_view kEscapes = "&%+\\";
+  if (kEscapes.find(text[at]) == kNot) {
+    // It stands for itself alone.
+    for (const Form& form : forms_[octet]) look(form);
+  } else if (!forms_[octet].empty() || is_escape(text, at)) {
+    for (const auto& forms : forms_) std::for_each(forms.begin(), forms.end(), look);
+  }
+  return longest;
+}
 
 std::string redacted(std::string_view text, const std::vector<Secret>& secrets) {
   return Redactor(secrets).run(text);

@@ -87,21 +87,33 @@ bool is_time(const std::string& name, const std::string& value) {
 
 }  // namespace
 
+std::shared_ptr<const Redactor> Transport::redactor_for(std::vector<Secret> secrets) {
+  const auto same = [](const Secret& one, const Secret& other) { return one.reveal() == other.reveal(); };
+  const std::lock_guard lock(mutex_);
+  if (!redactor_ || !std::equal(secrets.begin(), secrets.end(), secrets_.begin(), secrets_.end(), same)) {
+    redactor_ = std::make_shared<const Redactor>(secrets);
+    secrets_ = std::move(secrets);
+  }
+  return redactor_;
+}
+
 Exchange Transport::send(const Request& request) {
   Exchange exchange = carry(request);
-  const std::vector<Secret> secrets = secrets_of(request);
+  std::vector<Secret> secrets = secrets_of(request);
   if (secrets.empty()) return exchange;
+  const auto redactor = redactor_for(std::move(secrets));
+  const auto redacted = [&redactor](const std::string& text) { return redactor->run(text); };
   if (auto* response = std::get_if<Response>(&exchange)) {
-    response->body = redacted(response->body, secrets);
+    response->body = redacted(response->body);
     for (auto& [name, value] : response->headers) {
-      if (!is_time(name, value)) value = redacted(value, secrets);
+      if (!is_time(name, value)) value = redacted(value);
     }
   } else if (auto* unknown = std::get_if<OutcomeUnknown>(&exchange)) {
-    unknown->why = redacted(unknown->why, secrets);
+    unknown->why = redacted(unknown->why);
   } else {
     auto& not_sent = std::get<NotSent>(exchange);
-    not_sent.why = redacted(not_sent.why, secrets);
-    not_sent.hint = redacted(not_sent.hint, secrets);
+    not_sent.why = redacted(not_sent.why);
+    not_sent.hint = redacted(not_sent.hint);
   }
   return exchange;
 }

@@ -1,8 +1,11 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/redact.h"
 #include "base/secret.h"
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +89,12 @@ class Transport {
 
  private:
   virtual Exchange carry(const Request& request) = 0;
+  std::shared_ptr<const Redactor> redactor_for(std::vector<Secret> secrets);
+
+  // Most calls have the same secrets, and working out what they look like costs more than a call.
+  std::mutex mutex_;
+  std::vector<Secret> secrets_;
+  std::shared_ptr<const Redactor> redactor_;
 };
 
 }  // namespace hsmbridge::net

@@ -19,12 +19,7 @@ void SqliteStore::write_leaves(std::span<const std::string> leaves) {
           .hint("keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
     }
   }
-  for (const std::string& data : leaves) {
-    const audit::Hash hash = audit::leaf_hash(as_bytes(data));
-    head.append(hash);
-    database_->run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
-                   as_bytes(data), head.root());
-  }
+  for (const std::string& data : leaves) put_leaf(*database_, head, data);
   write_tree(*database_, Head::last, head);
   database_->after_commit([file = file_, mark = Mark{head.size(), head.root()}] { write_mark(file, mark); });
 }

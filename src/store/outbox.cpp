@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -270,7 +271,31 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
   return claims;
 }
 
+std::size_t SqliteStore::spread_polls(const std::string& lane, Instant began,
+                                      const std::function<Duration(const RequestId& request, Duration late)>& place,
+                                      std::size_t most) {
+  // Looked for first without a write: most engines that begin find none.
+  const auto late = [&](std::size_t limit) {
+    return database_
+        ->query(
+            "SELECT id, request, due FROM effects WHERE lane = ?1 AND due < ?2 AND name = 'poll' "
+            "AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) ORDER BY due, id LIMIT ?5",
+            lane, began, boot_id_, lease_clock_.now(), limit)
+        .all([](const Query& row) { return std::tuple(row.integer(0), RequestId{row.text(1)}, row.instant(2)); });
+  };
+  if (late(1).empty()) return 0;
+  Database::Write write(*database_);
+  const auto polls = late(most);
+  for (const auto& [id, request, due] : polls) {
+    database_->run("UPDATE effects SET due = ?, set_at = ? WHERE id = ?", began + place(request, began - due),
+                   clock_.now(), id);
+  }
+  write.commit();
+  return polls.size();
+}
+
 std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {
+  const Database::Read moment(*database_);
   const std::string only = only_of(query);
   const Duration boot_now = lease_clock_.now();
   std::optional<Instant> next;
@@ -300,7 +325,10 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
 bool SqliteStore::wait_for_change(workflow::Wakeup& wakeup, Duration longest) {
   constexpr Duration kLook = std::chrono::milliseconds{500};
   for (;;) {
-    const std::int64_t version = database_->pragma("data_version");
+    const std::int64_t version = [this] {
+      Query row = database_->query("PRAGMA data_version");
+      return row.row() ? row.integer(0) : 0;
+    }();
     if (std::exchange(seen_version_, version) != version) return true;
     if (longest <= Duration::zero() || wakeup.wait(std::min(longest, kLook))) return false;
     longest -= kLook;

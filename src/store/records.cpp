@@ -14,6 +14,7 @@
 
 namespace hsmbridge::store {
 
+using workflow::CertificateListQuery;
 using workflow::CertificateQuery;
 using workflow::CertificateRecord;
 using workflow::KeyQuery;
@@ -27,6 +28,8 @@ namespace {
   "stored_at, reference, provider_state, predecessor, installed FROM certificates WHERE "
 #define HSMBRIDGE_KEY_COLUMNS "k.token, k.label, k.cka_id, k.spec, k.spki, k.status, k.changed_at "
 #define HSMBRIDGE_KEYS "SELECT " HSMBRIDGE_KEY_COLUMNS "FROM keys k WHERE "
+
+constexpr const char* kByFingerprint = HSMBRIDGE_CERTIFICATES "fingerprint = ?1";
 
 CertificateRecord read_certificate(const Query& row) {
   return in_row("certificate", [&] {
@@ -99,11 +102,11 @@ Holds holds(const workflow::InstallTarget& target) {
 }  // namespace
 
 // The same certificate may be verified again (after a crash, or handed in by a person): the newest word counts.
-void SqliteStore::put(const CertificateRecord& certificate, const std::string& profile) {
+void SqliteStore::put(const CertificateRecord& certificate, const workflow::Order& order) {
   database_->run(
       "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
-      "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "not_after, status, stored_at, reference, provider_state, predecessor, profile, provider) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
       // What was revoked or has ended since is not current because it was judged once more.
       "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, "
       "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
@@ -112,7 +115,7 @@ void SqliteStore::put(const CertificateRecord& certificate, const std::string& p
       certificate.fingerprint, certificate.der, Json::list(certificate.chain, base64).dump(), certificate.request,
       certificate.spki, certificate.subject, certificate.issuer, certificate.serial, certificate.not_before,
       certificate.not_after, certificate.status, certificate.stored_at, certificate.reference,
-      certificate.provider_state, certificate.predecessor, profile);
+      certificate.provider_state, certificate.predecessor, order.profile, order.provider);
   for (const Bytes& der : certificate.chain) put_issuer(*database_, der);
 }
 
@@ -143,16 +146,35 @@ void SqliteStore::put(const KeyRecord& key) {
 }
 
 std::optional<CertificateRecord> SqliteStore::certificate(const std::string& fingerprint) {
-  Query row = database_->query(HSMBRIDGE_CERTIFICATES "fingerprint = ?1", fingerprint);
+  Query row = database_->query(kByFingerprint, fingerprint);
   if (!row.row()) return std::nullopt;
   return read_certificate(row);
 }
 
-// Each question has an index; what it does not answer is looked at afterwards (matches).
+Instant SqliteStore::end_of(const std::string& fingerprint) {
+  Query row = database_->query("SELECT not_after FROM certificates WHERE fingerprint = ?", fingerprint);
+  if (row.row()) return row.instant(0);
+  throw Error{ErrorKind::not_found, fmt::format("there is no certificate {}", fingerprint)};
+}
+
+// Each question has an index; what it does not answer is looked at afterwards (matches). Without one they are asked for
+// as lists ask for them.
 std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery& query) {
   const bool of_profile = query.profile && query.statuses.size() == 1;
-  if (!of_profile && (query.profile || query.life_left || query.without_request)) {
+  if (!of_profile && (query.profile || query.life_left || query.without_request || query.after)) {
     throw Error{ErrorKind::internal, "certificates of a profile are asked for by one status"};
+  }
+  if (!of_profile && query.prefix.empty() && !query.request && !query.spki) {
+    CertificateListQuery wanted;
+    wanted.statuses = query.statuses;
+    wanted.ends_by = query.ends_by;
+    wanted.most = query.most;
+    std::vector<CertificateRecord> records;
+    for (const workflow::CertificateLine& line : page(wanted)) {
+      Query row = database_->query(kByFingerprint, line.record.fingerprint);
+      for (CertificateRecord& record : read_certificates(row)) records.push_back(std::move(record));
+    }
+    return records;
   }
   const auto ask = [&]() -> Query {
     // The sweep's question.
@@ -162,9 +184,11 @@ std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery&
                               "status = ?1 AND profile = ?2 AND not_after <= ?3 "
                               "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
                               "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
-                              "AND r.predecessor <> '' AND r.final = 0)) ORDER BY not_after, fingerprint LIMIT ?7",
+                              "AND r.predecessor <> '' AND r.final = 0)) AND (not_after, fingerprint) > (?8, ?9) "
+                              "ORDER BY not_after, fingerprint LIMIT ?7",
                               query.statuses.front(), *query.profile, query.ends_by.value_or(Instant::max()),
-                              left.percent, left.now, query.without_request, query.most);
+                              left.percent, left.now, query.without_request, query.most,
+                              query.after ? end_of(*query.after) : Instant::min(), query.after.value_or(""));
     }
     if (!query.prefix.empty()) {
       return database_->query(HSMBRIDGE_CERTIFICATES
@@ -179,11 +203,7 @@ std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery&
       return database_->query(HSMBRIDGE_CERTIFICATES "spki = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
                               *query.spki, query.most);
     }
-    if (query.ends_by) {
-      return database_->query(HSMBRIDGE_CERTIFICATES "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
-                              *query.ends_by, query.most);
-    }
-    return database_->query(HSMBRIDGE_CERTIFICATES "1 ORDER BY stored_at DESC, fingerprint LIMIT ?1", query.most);
+    throw Error{ErrorKind::internal, "certificates are asked for by nothing"};
   };
   Query row = ask();
   std::vector<CertificateRecord> records = read_certificates(row);
@@ -244,13 +264,13 @@ std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
                 *query.spki, token, label)
         .all(read_key);
   }
+  if (query.token && !query.label) {
+    return database_->query(HSMBRIDGE_KEYS "token = ?1 ORDER BY label, cka_id", token).all(read_key);
+  }
   if (query.token && query.label) {
     return database_->query(HSMBRIDGE_KEYS "token = ?1 AND label = ?2 ORDER BY cka_id", token, label).all(read_key);
   }
-  return database_
-      ->query(HSMBRIDGE_KEYS "(?1 = '' OR token = ?1) AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id", token,
-              label)
-      .all(read_key);
+  return database_->query(HSMBRIDGE_KEYS "?1 = '' OR label = ?1 ORDER BY token, label, cka_id", label).all(read_key);
 }
 
 bool SqliteStore::has_certificate(const SpkiHash& spki) {
@@ -381,30 +401,42 @@ std::size_t SqliteStore::change_records(const std::vector<StatusChange>& changes
   return changed;
 }
 
+// In the certificate's row, and by target.
+void SqliteStore::set_installed(const std::string& fingerprint, const std::vector<std::string>& targets) {
+  database_->run("UPDATE certificates SET installed = ? WHERE fingerprint = ?", Json(targets).dump(), fingerprint);
+}
+
 void SqliteStore::add_installed(const std::string& fingerprint, const workflow::InstallTarget& target) {
   const std::optional<CertificateRecord> record = certificate(fingerprint);
   if (!record) return;
-  const auto write = [this](const std::string& id, const std::vector<std::string>& targets) {
-    database_->run("UPDATE certificates SET installed = ? WHERE fingerprint = ?", Json(targets).dump(), id);
-  };
   if (std::find(record->installed.begin(), record->installed.end(), target.name) == record->installed.end()) {
     std::vector<std::string> targets = record->installed;
     targets.push_back(target.name);
-    write(fingerprint, targets);
+    set_installed(fingerprint, targets);
   }
+  database_->run("INSERT OR IGNORE INTO certificate_places (target, fingerprint) VALUES (?, ?)", target.name,
+                 fingerprint);
   const Holds place = holds(target);
   if (place == Holds::many) return;
   std::vector<std::pair<std::string, std::vector<std::string>>> others;
   {
-    Query row = database_->query(
-        "SELECT fingerprint, installed FROM certificates WHERE fingerprint <> ?1 AND (?2 = '' OR spki = ?2) "
-        "AND instr(installed, ?3) > 0",
-        fingerprint, place == Holds::one ? std::string{} : record->spki.str(), Json(target.name).dump());
+    // Every certificate may be in a token; few are for one key, and few were ever in one file.
+    Query row =
+        place == Holds::one
+            ? database_->query(
+                  "SELECT c.fingerprint, c.installed FROM certificate_places p "
+                  "JOIN certificates c ON c.fingerprint = p.fingerprint WHERE p.target = ?1 AND p.fingerprint <> ?2",
+                  target.name, fingerprint)
+            : database_->query(
+                  "SELECT c.fingerprint, c.installed FROM certificates c JOIN certificate_places p "
+                  "ON p.target = ?1 AND p.fingerprint = c.fingerprint WHERE c.spki = ?3 AND c.fingerprint <> ?2",
+                  target.name, fingerprint, record->spki);
     while (row.row()) others.emplace_back(row.text(0), Json::parse(row.text(1)).as_strings());
   }
   for (auto& [other, targets] : others) {
     targets.erase(std::remove(targets.begin(), targets.end(), target.name), targets.end());
-    write(other, targets);
+    set_installed(other, targets);
+    database_->run("DELETE FROM certificate_places WHERE target = ? AND fingerprint = ?", target.name, other);
   }
 }
 

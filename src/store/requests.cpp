@@ -18,6 +18,7 @@ using workflow::StepResult;
 namespace {
 
 constexpr std::string_view kRecordColumns = "order_json, state_json, sequence, changed_at";
+constexpr const char* kById = "SELECT order_json, state_json, sequence, changed_at, id FROM requests WHERE id = ?";
 
 // The certificate that a state with install targets is about.
 std::string installed_in(const workflow::State& state) {
@@ -43,6 +44,36 @@ const SpkiHash& key_in(const workflow::Order& order, const workflow::State& stat
   if (key != nullptr && !key->spki.empty()) return key->spki;
   const workflow::Enroll* const wanted = order.enrolment();
   return wanted != nullptr ? wanted->key.spki : kNone;
+}
+
+std::string key_name_in(const workflow::Order& order, const workflow::State& state) {
+  const workflow::Enroll* const wanted = order.enrolment();
+  if (wanted == nullptr) return {};
+  const workflow::Key* const key = workflow::key_of(state);
+  return well_formed(key != nullptr ? key->label : wanted->key.selector);
+}
+
+void put_request(Database& database, const workflow::Order& order, const workflow::State& state,
+                 const std::string& state_json, std::uint64_t sequence, Instant changed_at) {
+  const workflow::StateName name = name_of(state);
+  const workflow::Predecessor* const predecessor = order.predecessor();
+  database.run(
+      "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
+      "changed_at, token, cka_id, spki, kind, provider, profile, names, key_name) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      order.id, to_json(order).dump(), state_json, to_string(name), is_final(name), workflow::work_of(order),
+      predecessor == nullptr ? std::string{} : predecessor->certificate, sequence, order.created_at, changed_at,
+      order.token(), order.enrolment() != nullptr ? order.enrolment()->key.cka_id : std::string{},
+      key_in(order, state).str(), order.traits().name, order.provider, order.profile, workflow::names_of(order),
+      key_name_in(order, state));
+  put_names(database, order);
+}
+
+void put_names(Database& database, const workflow::Order& order) {
+  for (const std::string& name : workflow::search_names(order)) {
+    database.run("INSERT INTO request_names (name, created_at, request) VALUES (?, ?, ?)", name, order.created_at,
+                 order.id);
+  }
 }
 
 void put_references(Database& database, const workflow::Order& order, const workflow::EventBody& body) {
@@ -88,21 +119,14 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
     throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
   }
   Drafts drafts(*database_);
-  const std::string work = workflow::work_of(order);
-  if (const auto open = open_request_for(work)) {
+  if (const auto open = open_request_for(workflow::work_of(order))) {
     throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
         .with("request", open->str())
         .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
   }
   const workflow::Predecessor* predecessor = order.predecessor();
   if (predecessor != nullptr) expect_unchanged(*predecessor);
-  database_->run(
-      "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
-      "changed_at, token, cka_id, spki) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      order.id, to_json(order).dump(), to_json(begin.next, &drafts).dump(), to_string(state), is_final(state), work,
-      predecessor == nullptr ? std::string{} : predecessor->certificate, events.size(), order.created_at,
-      events.back().at, order.token(), order.enrolment() != nullptr ? order.enrolment()->key.cka_id : std::string{},
-      key_in(order, begin.next).str());
+  put_request(*database_, order, begin.next, to_json(begin.next, &drafts).dump(), events.size(), events.back().at);
   std::uint64_t sequence = 0;
   for (const workflow::Event& event : events) {
     append_event(order.id, ++sequence, event, state);
@@ -161,14 +185,14 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   append_event(step.request, sequence, step.event, after);
   Drafts drafts(*database_);
   database_->run(
-      "UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ?, spki = ? WHERE id = "
-      "?",
+      "UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ?, spki = ?, key_name = ? "
+      "WHERE id = ?",
       to_json(step.decision.next, &drafts).dump(), to_string(after), is_final(after), sequence, step.event.at,
-      key_in(order, step.decision.next).str(), step.request);
+      key_in(order, step.decision.next).str(), key_name_in(order, step.decision.next), step.request);
   put_references(*database_, order, step.event.body);
   replace_effects(step, order);
   lease_until_due(step);
-  if (step.certificate) put(*step.certificate, order.profile);
+  if (step.certificate) put(*step.certificate, order);
   if (step.key) put(*step.key);
   follow(step, order);
   return StepResult::committed;
@@ -195,8 +219,7 @@ void SqliteStore::follow(const workflow::Step& step, const workflow::Order& orde
 }
 
 std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
-  static const std::string kSql = fmt::format("SELECT {} FROM requests WHERE id = ?", kRecordColumns);
-  Query row = database_->query(kSql.c_str(), id);
+  Query row = database_->query(kById, id);
   if (!row.row()) return std::nullopt;
   return read_record(row, 0, *database_);
 }
@@ -208,10 +231,11 @@ std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) 
 }
 
 std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {
-  // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL.
+  // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL. They begin with the second that they
+  // were made in: to sort by that time would read all of them, since those of half a year begin alike.
   return database_
-      ->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY created_at DESC, id DESC LIMIT ?", prefix,
-              prefix + '\x7f', most)
+      ->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?", prefix, prefix + '\x7f',
+              most)
       .all([](const Query& row) { return RequestId{row.text(0)}; });
 }
 
@@ -221,22 +245,26 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
         "SELECT {}, id FROM requests WHERE {} AND final <= ?1 ORDER BY created_at DESC, id DESC LIMIT ?2",
         kRecordColumns, condition);
   };
-  static const std::string kAny = sql("(?3 = '' OR state = ?3)");
   static const std::string kForKey = sql("final = 0 AND spki = ?3");
   static const std::string kByKeyId = sql("token = ?3 AND cka_id = ?4");
   if ((query.spki && !query.open_only) || query.token.has_value() != query.cka_id.has_value() ||
       (query.state && (query.spki || query.token)) || (query.spki && query.token)) {
     throw Error{ErrorKind::internal, "requests are not asked for by these together"};
   }
-  const std::string& wanted = query.spki ? kForKey : query.token ? kByKeyId : kAny;
-  Query row = database_->query(wanted.c_str(), !query.open_only, query.most);
-  if (query.spki) {
-    row.bind(*query.spki);
-  } else if (query.token) {
-    row.bind(*query.token, *query.cka_id);
-  } else {
-    row.bind(query.state ? to_string(*query.state) : std::string_view{});
+  if (!query.spki && !query.token) {
+    workflow::RequestQuery wanted;
+    if (query.state) wanted.states = {*query.state};
+    wanted.open_only = query.open_only;
+    wanted.most = query.most;
+    std::vector<workflow::Record> records;
+    for (const workflow::RequestLine& line : page(wanted)) {
+      Query row = database_->query(kById, line.id);
+      for (workflow::Record& record : read_records(row, *database_)) records.push_back(std::move(record));
+    }
+    return records;
   }
+  Query row = database_->query((query.spki ? kForKey : kByKeyId).c_str(), !query.open_only, query.most);
+  query.spki ? row.bind(*query.spki) : row.bind(*query.token, *query.cka_id);
   return read_records(row, *database_);
 }
 

@@ -28,6 +28,13 @@ std::vector<workflow::JournalEntry> read_history(Database& database, const Reque
                                                  std::optional<workflow::StateName> unknown_state = {});
 // The key of a request, as far as it is known in that state; else empty.
 const SpkiHash& key_in(const workflow::Order& order, const workflow::State& state);
+// Its name for lists, as far as it is known in that state; "" for a request that uses none.
+std::string key_name_in(const workflow::Order& order, const workflow::State& state);
+// The row of a new request and its names; `state_json` names drafts that are in the store.
+void put_request(Database& database, const workflow::Order& order, const workflow::State& state,
+                 const std::string& state_json, std::uint64_t sequence, Instant changed_at);
+// By what a request is found.
+void put_names(Database& database, const workflow::Order& order);
 // The references by which the provider knows a request, as an event tells them.
 void put_references(Database& database, const workflow::Order& order, const workflow::EventBody& body);
 // That this certificate (DER) is in the chain of a stored one.

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "store/mark.h"
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 
 #include <fmt/core.h>
 #include <sys/file.h>
@@ -29,14 +29,28 @@ CREATE TABLE requests (
   changed_at INTEGER NOT NULL,
   token      TEXT NOT NULL DEFAULT '',  -- of its key, and the CKA_ID that it is to be made under
   cka_id     TEXT NOT NULL DEFAULT '',
-  spki       TEXT NOT NULL DEFAULT ''   -- of its key; '' while it is not known which
+  spki       TEXT NOT NULL DEFAULT '',  -- of its key; '' while it is not known which
+  -- For lists, which read no JSON.
+  kind       TEXT NOT NULL DEFAULT '',
+  provider   TEXT NOT NULL DEFAULT '',
+  profile    TEXT NOT NULL DEFAULT '',
+  names      TEXT NOT NULL DEFAULT '',
+  key_name   TEXT NOT NULL DEFAULT ''   -- the label of its key; what the order calls it while that is not known
 ) STRICT;
-CREATE INDEX requests_by_age ON requests(created_at);
+CREATE INDEX requests_by_age ON requests(created_at, id);
+CREATE INDEX requests_by_class ON requests(final, state, provider, profile, created_at, id);
 CREATE UNIQUE INDEX requests_same_work ON requests(work) WHERE final = 0;
-CREATE INDEX requests_open ON requests(created_at) WHERE final = 0;
 CREATE INDEX requests_open_for_key ON requests(spki) WHERE final = 0;
 CREATE INDEX requests_by_key_id ON requests(token, cka_id);
 CREATE INDEX requests_about ON requests(predecessor, created_at) WHERE predecessor <> '';
+
+-- The names that each request is about: lower case, without their kinds.
+CREATE TABLE request_names (
+  name       TEXT NOT NULL,
+  created_at INTEGER NOT NULL,  -- of the request
+  request    TEXT NOT NULL REFERENCES requests(id),
+  PRIMARY KEY (name, created_at, request)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
   request  TEXT NOT NULL REFERENCES requests(id),
@@ -121,15 +135,23 @@ CREATE TABLE certificates (
   provider_state TEXT NOT NULL, -- of that submission; '' for none
   predecessor TEXT NOT NULL,    -- the certificate that it renews; '' for none
   profile     TEXT NOT NULL,    -- of its request
-  installed   TEXT NOT NULL DEFAULT '[]'  -- JSON array: the targets where it was put
+  installed   TEXT NOT NULL DEFAULT '[]', -- JSON array: the targets where it was put
+  provider    TEXT NOT NULL DEFAULT ''    -- of its request
 ) STRICT;
 CREATE INDEX certificates_by_request ON certificates(request);
 CREATE INDEX certificates_by_key ON certificates(spki);
 CREATE INDEX certificates_renewed ON certificates(predecessor) WHERE predecessor <> '';
 -- What the sweep asks once a minute: answered from the index alone.
-CREATE INDEX certificates_by_end ON certificates(status, profile, not_after, not_before);
+CREATE INDEX certificates_by_end ON certificates(status, profile, not_after, fingerprint, not_before);
 CREATE INDEX certificates_past ON certificates(status, not_after);
-CREATE INDEX certificates_ending ON certificates(not_after);
+CREATE INDEX certificates_by_class ON certificates(status, provider, profile, not_after, fingerprint);
+CREATE INDEX certificates_by_age ON certificates(status, provider, profile, stored_at, fingerprint);
+-- By target, what `installed` says by certificate.
+CREATE TABLE certificate_places (
+  target      TEXT NOT NULL,
+  fingerprint TEXT NOT NULL REFERENCES certificates(fingerprint),
+  PRIMARY KEY (target, fingerprint)
+) STRICT, WITHOUT ROWID;
 -- What was in the chain of one of them: SHA-256, hex.
 CREATE TABLE issuers (fingerprint TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
@@ -212,8 +234,8 @@ CREATE TRIGGER certificates_never_change BEFORE UPDATE OF fingerprint, der, requ
   BEGIN SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TRIGGER certificates_never_go BEFORE DELETE ON certificates BEGIN
   SELECT RAISE(ABORT, 'a certificate is never deleted'); END;
-CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at, token, cka_id
-  ON requests BEGIN
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at, token, cka_id, kind,
+  provider, profile, names ON requests BEGIN
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;

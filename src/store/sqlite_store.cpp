@@ -1,6 +1,6 @@
 #include "store/sqlite_store.h"
 
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 
 #include <utility>
 

@@ -56,6 +56,8 @@ class SqliteStore final : public workflow::Store {
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
   std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override;
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override;  // listing.cpp
+  std::size_t count(const workflow::RequestQuery& query) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
@@ -68,6 +70,9 @@ class SqliteStore final : public workflow::Store {
   std::map<std::string, workflow::LaneFacts> lanes() override;
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
+  std::size_t spread_polls(const std::string& lane, Instant began,
+                           const std::function<Duration(const RequestId& request, Duration late)>& place,
+                           std::size_t most) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override;
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;
@@ -82,6 +87,8 @@ class SqliteStore final : public workflow::Store {
   using Records::keys;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override;  // listing.cpp
+  std::size_t count(const workflow::CertificateListQuery& query) override;
   std::vector<std::string> past_their_end(Instant now) override;
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
@@ -144,8 +151,9 @@ class SqliteStore final : public workflow::Store {
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);
   // records.cpp
-  void put(const workflow::CertificateRecord& certificate, const std::string& profile);
+  void put(const workflow::CertificateRecord& certificate, const workflow::Order& order);
   void put(const workflow::KeyRecord& key);
+  Instant end_of(const std::string& fingerprint);
   // Who changes records, when, and for which request ("" for none).
   struct Cause {
     const std::string& actor;
@@ -158,6 +166,7 @@ class SqliteStore final : public workflow::Store {
   std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
+  void set_installed(const std::string& fingerprint, const std::vector<std::string>& targets);
   void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
   void follow(const workflow::Step& step, const workflow::Order& order);
   // restored.cpp

@@ -1,5 +1,6 @@
 #include "store/tree.h"
 
+#include "audit/leaf.h"
 #include "base/error.h"
 
 #include <algorithm>
@@ -17,6 +18,13 @@ audit::Hash read_hash(const Query& row, int column) {
   }
   std::copy(stored.begin(), stored.end(), hash.begin());
   return hash;
+}
+
+void put_leaf(Database& database, audit::TreeHead& head, std::string_view data) {
+  const audit::Hash hash = audit::leaf_hash(as_bytes(data));
+  head.append(hash);
+  database.run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
+               as_bytes(data), head.root());
 }
 
 namespace {

@@ -171,6 +171,9 @@ class Verification {
         "SELECT r.id FROM requests r LEFT JOIN events e ON e.request = r.id AND e.sequence = 1 "
         "WHERE NOT json_valid(r.order_json) OR e.body IS NULL OR NOT json_valid(e.body) "
         "OR json_extract(e.body, '$.order') IS NOT json(r.order_json) "
+        // The columns by which lists find it.
+        "OR r.provider IS NOT json_extract(r.order_json, '$.provider') "
+        "OR r.profile IS NOT json_extract(r.order_json, '$.profile') "
         // The columns by which a key's requests are found.
         "OR (json_extract(r.order_json, '$.kind') <> 'revoke' "
         "AND (r.token IS NOT coalesce(json_extract(r.order_json, '$.token'), '') "

@@ -39,10 +39,16 @@ Json certificate(const service::CertificateRow& row) {
 
 }  // namespace
 
-Json certificates(const service::CertificateList& list) {
-  Json rows = Json::array();
-  for (const auto& row : list.rows) rows.push(certificate(row));
-  return Json::object({{"certificates", std::move(rows)}, {"left_out", static_cast<std::int64_t>(list.left_out)}});
+Json certificates(const std::vector<service::CertificateRow>& rows) {
+  Json json = Json::array();
+  for (const auto& row : rows) json.push(certificate(row));
+  return json;
+}
+
+Json end_of_certificates(const service::ListEnd& end, std::size_t left_out) {
+  Json json = Json::object({{"left_out", static_cast<std::int64_t>(left_out)}});
+  if (end.more > 0) json.set("next", end.last);
+  return json;
 }
 
 Json placed(const std::string& fingerprint, const std::vector<service::Placed>& placed) {

@@ -84,7 +84,13 @@ Json request(const service::RequestView& view) {
 Json requests(const std::vector<service::RequestRow>& rows) {
   Json json = Json::array();
   for (const auto& row : rows) json.push(request_row(row));
-  return Json::object({{"requests", json}});
+  return json;
+}
+
+Json end_of_requests(const service::ListEnd& end) {
+  Json json = Json::object();
+  if (end.more > 0) json.set("next", end.last);
+  return json;
 }
 
 Json explanation(const service::RequestView& view) {

@@ -11,8 +11,9 @@ namespace hsmbridge::views {
 
 // A line of a list or of a batch.
 Json request_row(const service::RequestRow& row);
-// hsmbridge.request-list/1
+// The elements of `requests` in hsmbridge.request-list/1, and what is behind them.
 Json requests(const std::vector<service::RequestRow>& rows);
+Json end_of_requests(const service::ListEnd& end);
 // hsmbridge.request/1
 Json request(const service::RequestView& view);
 // hsmbridge.request-explanation/1

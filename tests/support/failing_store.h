@@ -109,6 +109,11 @@ class FailingStore final : public workflow::Store {
     });
   }
   Duration follow_clock(Instant now) override { return store_->follow_clock(now); }
+  std::size_t spread_polls(const std::string& lane, Instant began,
+                           const std::function<Duration(const RequestId&, Duration)>& place,
+                           std::size_t most) override {
+    return store_->spread_polls(lane, began, place, most);
+  }
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
   bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override {
     return store_->wait_for_change(wakeup, longest);
@@ -122,6 +127,12 @@ class FailingStore final : public workflow::Store {
   std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override {
     return store_->open_by_state(most);
   }
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override { return store_->page(query); }
+  std::size_t count(const workflow::RequestQuery& query) override { return store_->count(query); }
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override {
+    return store_->page(query);
+  }
+  std::size_t count(const workflow::CertificateListQuery& query) override { return store_->count(query); }
   std::vector<workflow::JournalEntry> history(const RequestId& id) override { return store_->history(id); }
   std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }

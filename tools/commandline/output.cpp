@@ -155,6 +155,40 @@ void Output::transient(std::string_view line) {
   write_out(stderr, printable_lines(line), Stays::until_the_next_words);
 }
 
+ResultRows::ResultRows(Output& output, std::string_view schema, std::string_view rows)
+    : output_(output), schema_(schema), rows_(rows) {}
+
+void ResultRows::begin() {
+  if (std::exchange(begun_, true)) return;
+  output_.raw(fmt::format("{{\"schema\":{},{}:[", Json(schema_).dump(), Json(rows_).dump()));
+}
+
+void ResultRows::add(const std::function<Json()>& rows, const std::function<std::string()>& text) {
+  if (!output_.json()) {
+    any_ = true;
+    return output_.raw(text());
+  }
+  begin();
+  std::string more;
+  const Json page = rows();
+  for (const Json& row : page.as_array()) {
+    if (std::exchange(any_, true)) more += ',';
+    more += row.dump();
+  }
+  output_.raw(more);
+}
+
+void ResultRows::finish(const Json& behind, std::string_view nothing) {
+  if (!output_.json()) {
+    if (!any_) output_.raw(nothing);
+    return;
+  }
+  begin();
+  std::string end = "]";
+  for (const auto& [name, value] : behind.as_object()) end += fmt::format(",{}:{}", Json(name).dump(), value.dump());
+  output_.raw(end + "}\n");
+}
+
 bool confirm(Output& output, std::string_view question, std::string_view without_terminal) {
   if (::isatty(STDIN_FILENO) != 1 || !output.stderr_is_terminal()) {
     throw Error{ErrorKind::refused, "there is no terminal to confirm this, so nothing was done"}.hint(
@@ -175,7 +209,18 @@ void Table::row(std::vector<std::string> cells) {
 }
 
 std::string Table::text() const {
-  std::vector<std::size_t> width(headings_.size(), 0);
+  std::vector<std::size_t> width;
+  return print(width, true);
+}
+
+std::string Table::more() {
+  std::string text = print(printed_, printed_.empty());
+  rows_.clear();
+  return text;
+}
+
+std::string Table::print(std::vector<std::size_t>& width, bool with_headings) const {
+  width.resize(headings_.size(), 0);
   const auto measure = [&](const std::vector<std::string>& cells) {
     for (std::size_t i = 0; i < cells.size(); ++i) width[i] = std::max(width[i], columns(cells[i]));
   };
@@ -193,7 +238,7 @@ std::string Table::text() const {
     result += line;
     result += '\n';
   };
-  print(headings_);
+  if (with_headings) print(headings_);
   for (const auto& cells : rows_) print(cells);
   return result;
 }

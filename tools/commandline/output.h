@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +54,26 @@ class Output {
   bool colours_;
 };
 
+// A result of many rows, written while they come, so that memory does not grow with it: their text, or one JSON object on
+// one line whose first member behind `schema` is the array `rows`. Nothing is written before add() or finish(), so that
+// what fails first leaves nothing half-written.
+class ResultRows {
+ public:
+  ResultRows(Output& output, std::string_view schema, std::string_view rows);
+  // `rows`: a JSON array, of which --json writes the elements. Each of the two is only asked for when it is written.
+  void add(const std::function<Json()>& rows, const std::function<std::string()>& text);
+  // The members behind the rows; `nothing`: the text where no row was added.
+  void finish(const Json& behind, std::string_view nothing);
+
+ private:
+  void begin();
+
+  Output& output_;
+  std::string schema_, rows_;
+  bool begun_ = false;
+  bool any_ = false;
+};
+
 // Asks on the controlling terminal (standard input and standard error must be one) for the word "yes" or "y". In a pipe
 // it throws refused with `without_terminal` ("give --yes to …") as the hint.
 bool confirm(Output& output, std::string_view question, std::string_view without_terminal);
@@ -64,10 +86,16 @@ class Table {
   void row(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   std::string text() const;
+  // For a table that is printed as it grows: the rows since the last call, under the headings the first time, as wide as
+  // those before them. Forgets them.
+  std::string more();
 
  private:
+  std::string print(std::vector<std::size_t>& width, bool with_headings) const;
+
   std::vector<std::vector<std::string>> rows_;
   std::vector<std::string> headings_;
+  std::vector<std::size_t> printed_;  // widths, once some were
 };
 
 // Lines "Name:    value" with the values aligned; a value with newlines goes on below itself. Empty values are left

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -268,46 +267,82 @@ const config::ProfileSettings* profile_named(const config::Settings& settings, c
   return nullptr;
 }
 
-CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
-                      const config::Settings& settings, Instant now) {
+CertificateRow row_of(workflow::Store& store, const workflow::CertificateLine& line, const config::Settings& settings,
+                      Instant now) {
   CertificateRow row;
-  row.record = record;
-  row.names = record.subject;
-  const auto request = store.find(record.request);
-  if (!request) return row;
-  const auto& order = request->order;
-  if (auto names = names_of(order); !names.empty()) row.names = std::move(names);
-  row.provider = order.provider;
-  row.profile = order.profile;
-  row.token = order.token();
+  row.record = line.record;
+  row.names = line.names.empty() ? line.record.subject : line.names;
+  row.provider = line.provider;
+  row.profile = line.profile;
+  row.token = line.token;
   workflow::KeyQuery query;
-  query.spki = record.spki;
+  query.spki = line.record.spki;
   query.token = row.token;
   const auto keys = store.keys(query);
-  row.key = keys.empty() ? workflow::enrolment_of(order).key.selector : keys.front().label;
+  row.key = keys.empty() ? line.key : keys.front().label;
   if (!keys.empty()) row.key_status = keys.front().status;
-  row.renewal = plan_renewal(store, record, profile_named(settings, order.profile), now);
+  row.renewal = plan_renewal(store, line.record, profile_named(settings, line.profile), now);
   return row;
 }
 
-CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
-                                  const CertificateFilter& filter, Instant now) {
-  CertificateList list;
-  workflow::CertificateQuery query;
-  query.statuses = filter.statuses;
+CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
+                      const config::Settings& settings, Instant now) {
+  const auto request = store.find(record.request);
+  const auto of = request ? workflow::line_of(*request) : workflow::RequestLine{};
+  return row_of(store, {record, of.provider, of.profile, of.names, of.token, of.key}, settings, now);
+}
+
+namespace {
+
+workflow::CertificateListQuery query_of(const CertificateFilter& filter) {
+  workflow::CertificateListQuery query;
+  query.provider = filter.provider;
+  query.profile = filter.profile;
+  if (filter.name) query.name = workflow::search_name(*filter.name);
   query.ends_by = filter.ends_by;
-  auto records = store.certificates(query);
-  std::sort(records.begin(), records.end(), [](const auto& one, const auto& other) {
-    return std::tie(one.not_after, one.fingerprint) < std::tie(other.not_after, other.fingerprint);
-  });
-  for (const auto& record : records) {
-    if (!filter.all && filter.statuses.empty() && contains(past_statuses(), record.status)) {
-      ++list.left_out;
-    } else {
-      list.rows.push_back(row_of(store, record, settings, now));
+  query.since = filter.since;
+  return query;
+}
+
+}  // namespace
+
+ListEnd list_certificates(workflow::Store& store, const config::Settings& settings, const CertificateFilter& filter,
+                          Instant now, const std::function<void(const std::vector<CertificateRow>&)>& show) {
+  constexpr std::size_t kPage = 500;
+  workflow::CertificateListQuery query = query_of(filter);
+  query.statuses = filter.statuses;
+  if (query.statuses.empty() && !filter.all) {
+    for (const auto word : workflow::certificate_statuses()) {
+      if (!contains(past_statuses(), std::string(word))) query.statuses.emplace_back(word);
     }
   }
-  return list;
+  if (filter.after) query.after = find_certificate(store, *filter.after).fingerprint;
+  ListEnd end;
+  for (;;) {
+    const std::size_t left = filter.limit ? *filter.limit - end.shown : kPage;
+    if (left == 0) break;
+    query.most = static_cast<unsigned>(std::min(left, kPage));
+    const auto lines = store.page(query);
+    if (lines.empty()) return end;
+    std::vector<CertificateRow> rows;
+    rows.reserve(lines.size());
+    for (const auto& line : lines) rows.push_back(row_of(store, line, settings, now));
+    show(rows);
+    end.shown += rows.size();
+    query.after = end.last = lines.back().record.fingerprint;
+    if (lines.size() < query.most) return end;
+  }
+  query.most = kMostCounted + 1;
+  end.more = store.count(query);
+  return end;
+}
+
+std::size_t past_ones(workflow::Store& store, const CertificateFilter& filter) {
+  if (filter.all || !filter.statuses.empty()) return 0;
+  workflow::CertificateListQuery query = query_of(filter);
+  query.statuses = past_statuses();
+  query.most = kMostCounted + 1;
+  return store.count(query);
 }
 
 }  // namespace hsmbridge::service

@@ -1,8 +1,11 @@
 #pragma once
 
 #include "config/settings.h"
+#include "service/requests/requests.h"
 #include "workflow/ports/store.h"
 
+#include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,21 +61,29 @@ struct CertificateRow {
 // same key, and open requests for it.
 std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record);
 
+CertificateRow row_of(workflow::Store& store, const workflow::CertificateLine& line, const config::Settings& settings,
+                      Instant now);
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
                       const config::Settings& settings, Instant now);
 
-// Which certificates to list; those that end first come first.
+// Which certificates to list; every condition that is set must hold.
 struct CertificateFilter {
   std::vector<std::string> statuses;  // empty: those that may be in use (no superseded, revoked or expired ones)
-  bool all = false;
+  bool all = false;                   // those too
+  std::optional<std::string> provider, profile;
+  std::optional<std::string> name;  // one of its names, as a person types it
   std::optional<Instant> ends_by;
+  std::optional<Instant> since;      // stored then or later
+  std::optional<std::string> after;  // as find_certificate takes it: those that come after it in the list
+  std::optional<std::size_t> limit;  // at most so many; nothing: all
 };
-struct CertificateList {
-  std::vector<CertificateRow> rows;
-  std::size_t left_out = 0;  // superseded, revoked and expired ones that nobody asked for
-};
-CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
-                                  const CertificateFilter& filter, Instant now);
+// Shows them a page at a time, those that end first come first, with `since` the newest; the rows have no DER and no
+// chain. Throws what find_certificate throws.
+ListEnd list_certificates(workflow::Store& store, const config::Settings& settings, const CertificateFilter& filter,
+                          Instant now, const std::function<void(const std::vector<CertificateRow>&)>& show);
+// The superseded, revoked and expired ones that this list leaves out because nobody asked for them, counted up to
+// kMostCounted + 1.
+std::size_t past_ones(workflow::Store& store, const CertificateFilter& filter);
 
 // The profile of that name, or null.
 const config::ProfileSettings* profile_named(const config::Settings& settings, const std::string& name);

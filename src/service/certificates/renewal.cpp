@@ -292,19 +292,20 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   return renewal;
 }
 
-std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const config::Settings& settings, Which which,
-                                                  Instant now) {
+std::vector<std::string> to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now) {
   CertificateFilter filter;
   filter.statuses = {status::kCurrent};
-  std::vector<workflow::CertificateRecord> records;
-  for (auto& row : list_certificates(store, settings, filter, now).rows) {
-    if (row.renewal.open || row.renewal.done) continue;
-    const auto* profile = profile_named(settings, row.profile);
-    const bool due = profile != nullptr && profile->renew_before && !row.renewal.by_hand &&
-                     renewal_start(row.record, *profile->renew_before) <= now;
-    if (which == Which::all || due) records.push_back(std::move(row.record));
-  }
-  return records;
+  std::vector<std::string> fingerprints;
+  list_certificates(store, settings, filter, now, [&](const std::vector<CertificateRow>& rows) {
+    for (const CertificateRow& row : rows) {
+      if (row.renewal.open || row.renewal.done) continue;
+      const auto* profile = profile_named(settings, row.profile);
+      const bool due = profile != nullptr && profile->renew_before && !row.renewal.by_hand &&
+                       renewal_start(row.record, *profile->renew_before) <= now;
+      if (which == Which::all || due) fingerprints.push_back(row.record.fingerprint);
+    }
+  });
+  return fingerprints;
 }
 
 void refuse_revoked(const workflow::CertificateRecord& record) {

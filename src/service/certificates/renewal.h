@@ -86,10 +86,9 @@ struct Renewal {
 Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
               RenewalNeeds& needs, const RenewalKey& wanted, Instant now);
 // The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks
-// does not wait for the pause after a failure.
+// does not wait for the pause after a failure. By their SHA-256: there may be more of them than fit into memory.
 enum class Which { due, all };
-std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const config::Settings& settings, Which which,
-                                                  Instant now);
+std::vector<std::string> to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now);
 
 // Journals the order to revoke, for a reason of workflow::revocation_reasons(). Throws conflict for a certificate that
 // is revoked or whose revocation is open (with the detail "request").

@@ -82,19 +82,32 @@ void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
 }
 
 void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {
-  for (const auto& record : store.certificates(due_query(profile, now))) {
-    if (result.renewals.size() >= kMostRenewals) return;
-    try {
-      if (auto made = renew_one(store, record, profile, now)) result.renewals.push_back(std::move(*made));
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
-      // Another daemon was quicker.
-      const bool too_late = !error.detail("request").empty() || !error.detail("status").empty();
-      if (error.kind() == ErrorKind::conflict && too_late) continue;
-      if (!is_to_be_told(record.fingerprint, now)) continue;
-      result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed automatically: {}",
-                                            record.fingerprint.substr(0, 12), record.subject, error.message()));
+  auto query = due_query(profile, now);
+  // A page at a time: ten thousand that fall due together are not all held in memory.
+  query.most = kMostRenewals;
+  for (;;) {
+    const auto due = store.certificates(query);
+    if (due.empty()) return;
+    for (const auto& record : due) {
+      if (result.renewals.size() >= kMostRenewals) return;
+      renew_or_tell(store, record, profile, now, result);
     }
+    query.after = due.back().fingerprint;
+  }
+}
+
+void Sweep::renew_or_tell(workflow::Store& store, const workflow::CertificateRecord& record,
+                          const config::ProfileSettings& profile, Instant now, Result& result) {
+  try {
+    if (auto made = renew_one(store, record, profile, now)) result.renewals.push_back(std::move(*made));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
+    // Another daemon was quicker.
+    const bool too_late = !error.detail("request").empty() || !error.detail("status").empty();
+    if (error.kind() == ErrorKind::conflict && too_late) return;
+    if (!is_to_be_told(record.fingerprint, now)) return;
+    result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed automatically: {}",
+                                          record.fingerprint.substr(0, 12), record.subject, error.message()));
   }
 }
 
@@ -135,7 +148,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   if (!plan.due || *plan.due > now) return std::nullopt;
   RenewalNeeds needs{settings_, random_};
   const Renewal made = service::renew(actor_, store, record, needs, {}, now);
-  return Made{made.order.id, record.fingerprint, names_of(made.order), made.key, record.not_after};
+  return Made{made.order.id, record.fingerprint, workflow::names_of(made.order), made.key, record.not_after};
 }
 
 void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {

@@ -52,6 +52,8 @@ class Sweep {
   void remind(workflow::Store& store, Instant now, Result& result);
   void expire(workflow::Store& store, Instant now, Result& result);
   void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
+  void renew_or_tell(workflow::Store& store, const workflow::CertificateRecord& record,
+                     const config::ProfileSettings& profile, Instant now, Result& result);
   std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                 const config::ProfileSettings& profile, Instant now);
   void retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result);

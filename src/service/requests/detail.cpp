@@ -55,7 +55,8 @@ std::string detail_of(const workflow::EventBody& body) {
   return std::visit(
       Overloaded{
           [](const Created& e) {
-            const auto what = fmt::format("{} at {}, profile {}", names_of(e.order), e.order.provider, e.order.profile);
+            const auto what =
+                fmt::format("{} at {}, profile {}", workflow::names_of(e.order), e.order.provider, e.order.profile);
             const auto* old = e.order.predecessor();
             if (old == nullptr) return what;
             const auto certificate = old->certificate.substr(0, 12);

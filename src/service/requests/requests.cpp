@@ -4,7 +4,6 @@
 #include "service/requests/request_id.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/rules.h"
-#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 
@@ -20,7 +19,7 @@ constexpr unsigned kMostRequests = 10;
 
 Error no_such_request(const std::string& what) {
   return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
-      "`hsmbridge request list` shows the newest ones, and as many as you like with --most");
+      "`hsmbridge request list` shows the newest ones, and more with --limit and --after");
 }
 
 }  // namespace
@@ -79,39 +78,23 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   return view;
 }
 
-std::string names_of(const workflow::Order& order) {
-  try {
-    const auto* wanted = order.enrolment();
-    const auto content =
-        wanted != nullptr ? wanted->content.content : x509::parse_certificate(order.predecessor()->der).content();
-    std::string names;
-    for (const auto& name : content.subject_alternative_names) {
-      const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;
-      names += (names.empty() ? "" : ", ") + value;
-    }
-    return names.empty() ? content.subject.to_string() : names;
-  } catch (const Error&) {
-    return "";  // a certificate that cannot be read is still revoked
-  }
+RequestRow row_of(const workflow::RequestLine& line) {
+  RequestRow row;
+  row.id = line.id;
+  row.kind = line.kind;
+  row.state = std::string(workflow::to_string(line.state));
+  row.what = line.names;
+  row.key = line.key.empty() && line.token.empty() ? "-" : line.token + "/" + line.key;
+  row.predecessor = line.predecessor.substr(0, 12);
+  row.provider = line.provider;
+  row.waits_for = std::string(workflow::waits_for(line.state));
+  row.created_at = line.created_at;
+  row.changed_at = line.changed_at;
+  return row;
 }
 
 RequestRow row_of(const workflow::Record& record) {
-  RequestRow row;
-  row.id = record.order.id;
-  const auto state = workflow::name_of(record.state);
-  row.state = std::string(workflow::to_string(state));
-  row.what = names_of(record.order);
-  const auto* key = workflow::key_of(record.state);
-  row.kind = record.order.kind();
-  // A revocation uses no key.
-  const auto* wanted = record.order.enrolment();
-  row.key = wanted == nullptr ? "-" : wanted->token + "/" + (key != nullptr ? key->label : wanted->key.selector);
-  if (const auto* old = record.order.predecessor()) row.predecessor = old->certificate.substr(0, 12);
-  row.provider = record.order.provider;
-  row.waits_for = std::string(workflow::waits_for(state));
-  row.created_at = record.order.created_at;
-  row.changed_at = record.changed_at;
-  return row;
+  return row_of(workflow::line_of(record));
 }
 
 std::string trouble_of(workflow::Outbox& store, const RequestId& id) {
@@ -121,29 +104,51 @@ std::string trouble_of(workflow::Outbox& store, const RequestId& id) {
   return {};
 }
 
-std::vector<RequestRow> list_requests(workflow::Store& store, const RequestFilter& filter) {
-  workflow::Store::ListQuery query;
+namespace {
+
+workflow::StateName state_named(const std::string& typed) {
+  if (const auto state = workflow::state_name_from(typed)) return *state;
+  std::string names;
+  for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
+  }
+  throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", typed)}.hint("the states: " + names);
+}
+
+}  // namespace
+
+ListEnd list_requests(workflow::Store& store, const RequestFilter& filter,
+                      const std::function<void(const std::vector<RequestRow>&)>& show) {
+  constexpr std::size_t kPage = 500;
+  workflow::RequestQuery query;
+  for (const std::string& typed : filter.states) query.states.push_back(state_named(typed));
   query.open_only = filter.open_only;
-  query.most = filter.most;
-  if (filter.state) {
-    query.state = workflow::state_name_from(*filter.state);
-    if (!query.state) {
-      std::string names;
-      for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
-        names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
-      }
-      throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", *filter.state)}.hint("the states: " +
-                                                                                                       names);
+  query.provider = filter.provider;
+  query.profile = filter.profile;
+  if (filter.name) query.name = workflow::search_name(*filter.name);
+  query.since = filter.since;
+  if (filter.after) query.after = find_request(store, *filter.after);
+  ListEnd end;
+  for (;;) {
+    const std::size_t left = filter.limit ? *filter.limit - end.shown : kPage;
+    if (left == 0) break;
+    query.most = static_cast<unsigned>(std::min(left, kPage));
+    const auto lines = store.page(query);
+    if (lines.empty()) return end;
+    std::vector<RequestRow> rows;
+    for (const workflow::RequestLine& line : lines) {
+      rows.push_back(row_of(line));
+      if (!workflow::is_final(line.state)) rows.back().trouble = trouble_of(store, line.id);
     }
+    show(rows);
+    end.shown += rows.size();
+    query.after = lines.back().id;
+    end.last = query.after->str();
+    if (lines.size() < query.most) return end;
   }
-  std::vector<RequestRow> rows;
-  for (const auto& record : store.list(query)) {
-    rows.push_back(row_of(record));
-    if (!workflow::is_final(workflow::name_of(record.state))) {
-      rows.back().trouble = trouble_of(store, record.order.id);
-    }
-  }
-  return rows;
+  query.most = kMostCounted + 1;
+  end.more = store.count(query);
+  return end;
 }
 
 RequestHistory history_of(workflow::Store& store, const RequestId& id) {

@@ -5,6 +5,7 @@
 #include "workflow/machine/explain.h"
 #include "workflow/ports/store.h"
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -44,18 +45,32 @@ struct RequestRow {
   Instant created_at{};
   Instant changed_at{};
 };
+RequestRow row_of(const workflow::RequestLine& line);
 RequestRow row_of(const workflow::Record& record);
 // Why what the request wants to do did not succeed the last time; "" for nothing.
 std::string trouble_of(workflow::Outbox& store, const RequestId& id);
 
-// Which requests to list.
+// Which requests to list; every condition that is set must hold.
 struct RequestFilter {
   bool open_only = false;
-  std::optional<std::string> state;  // a name of a state; throws invalid_input naming those that there are
-  unsigned most = 100;
+  std::vector<std::string> states;  // names of states, one of these; empty: any
+  std::optional<std::string> provider, profile;
+  std::optional<std::string> name;   // one of its names, as a person types it
+  std::optional<Instant> since;      // created then or later
+  std::optional<std::string> after;  // a typed id: those that come after it in the list
+  std::optional<std::size_t> limit;  // at most so many; nothing: all
 };
-// Newest first, each that is not final with its trouble.
-std::vector<RequestRow> list_requests(workflow::Store& store, const RequestFilter& filter);
+// How a list ended.
+struct ListEnd {
+  std::size_t shown = 0;
+  std::string last;      // what --after takes to go on; "" when nothing was shown
+  std::size_t more = 0;  // that the limit left out, counted up to kMostCounted + 1
+};
+inline constexpr std::size_t kMostCounted = 10'000;
+// Shows them a page at a time, newest first, each that is not final with its trouble: memory does not grow with the
+// list. Throws invalid_input for a state that there is not, naming those that there are; what find_request throws.
+ListEnd list_requests(workflow::Store& store, const RequestFilter& filter,
+                      const std::function<void(const std::vector<RequestRow>&)>& show);
 
 // Everything that happened to a request.
 struct RequestHistory {
@@ -67,8 +82,6 @@ RequestHistory history_of(workflow::Store& store, const RequestId& id);
 
 // The certificate's fingerprint, wherever the state holds one; "" for none.
 std::string fingerprint_of(const workflow::State& state);
-// What the order asks for, in one line: the names, else the subject.
-std::string names_of(const workflow::Order& order);
 
 // One line on what an event says beyond its name: "2 of 3 in group ops: alice approved", an error, a reference; "" when
 // there is nothing to add.

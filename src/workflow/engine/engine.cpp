@@ -47,6 +47,7 @@ ClaimQuery Engine::Impl::query() {
 }
 
 bool Engine::Impl::claim_and_start() {
+  spread_after_start();
   ClaimQuery wanted = query();
   wanted.give_back = give_back_;
   std::vector<Claim> claims = store_->claim(wanted, clock_.now());
@@ -78,9 +79,6 @@ void Engine::Impl::start_or_wait(Claim& claim, std::vector<Claim>& once_only) {
   // Its lease ran out while it still runs here: claiming it has renewed the lease, and that is all.
   if (pool_.is_running(claim.effect_id)) return;
   if (is_timer(claim.effect.name)) return kept_.push_back(judge().ring(std::move(claim)));
-  if (const auto later = spread_after_start(claim)) {
-    return give_back_.push_back({claim.effect_id, *later, std::nullopt});
-  }
   const std::string lane = lane_of(claim.effect, order);
   const auto rate = options_.per_minute.find(order.provider);
   if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
@@ -99,12 +97,20 @@ void Engine::Impl::start_or_wait(Claim& claim, std::vector<Claim>& once_only) {
 
 // Polls that fell due while no engine ran would all run in the first second. Each gets its own place in as much time as
 // it is late already, at most the longest pause between two polls: nothing is put off by more than the stop itself did.
-std::optional<Instant> Engine::Impl::spread_after_start(const Claim& claim) const {
-  if (claim.effect.name != EffectName::poll || !options_.only.empty()) return std::nullopt;
-  const Duration late = started_at_ - claim.effect.due;
-  if (late <= Duration::zero()) return std::nullopt;
-  const Order& order = claim.record.order;
-  return started_at_ + place_in(order.id, std::min(late, timing_of(order).poll_longest));
+// Thousands in one transaction and no more, so that a hundred thousand hold up neither this engine nor another process.
+void Engine::Impl::spread_after_start() {
+  constexpr std::size_t kAtOnce = 2000;
+  if (spread_ || !options_.only.empty()) return;
+  bool more = false;
+  for (const auto& [lane, places] : options_.lanes) {
+    constexpr std::string_view kProvider = "provider:";
+    if (!lane.starts_with(kProvider)) continue;
+    const auto timing = options_.timing.find(lane.substr(kProvider.size()));
+    const Duration longest = timing == options_.timing.end() ? Timing{}.poll_longest : timing->second.poll_longest;
+    const auto place = [longest](const RequestId& id, Duration late) { return place_in(id, std::min(late, longest)); };
+    more = store_->spread_polls(lane, started_at_, place, kAtOnce) == kAtOnce || more;
+  }
+  spread_ = !more;
 }
 
 // The intent is on disk before the first byte leaves, and it is there only when this worker still held its claim.

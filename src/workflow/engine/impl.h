@@ -83,7 +83,7 @@ class Engine::Impl {
   void do_chore();
   bool claim_and_start();
   void start_or_wait(Claim& claim, std::vector<Claim>& once_only);
-  std::optional<Instant> spread_after_start(const Claim& claim) const;
+  void spread_after_start();
   void start_once_only(std::vector<Claim> claims);
   void start(Claim claim);
   void note_lane(Finished& finished);
@@ -122,6 +122,7 @@ class Engine::Impl {
   std::vector<Finished> kept_;         // answers that are not on disk yet
   std::vector<GiveBack> give_back_;    // claims that go back with the next claim
   std::optional<Duration> chore_due_;  // Clock::since_boot; none: at once
+  bool spread_ = false;                // the polls that were late when this engine began
   bool ask_ = true;                    // something was written since `until` was asked
   bool failing_ = false;               // the store's last word
   EffectPool pool_;                    // last: its threads end first

@@ -1,14 +1,33 @@
 #include "workflow/machine/order.h"
 
 #include "base/error.h"
+#include "x509/objects/certificate.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace hsmbridge::workflow {
 namespace {
 
 constexpr std::size_t kLength = 8;  // octets of a length
+
+// What it asks for; of a revocation, what its certificate has. Nothing when that cannot be read: it is still revoked.
+std::optional<x509::Content> content_of(const Order& order) {
+  if (const Enroll* enrolment = order.enrolment()) return enrolment->content.content;
+  try {
+    return x509::parse_certificate(order.predecessor()->der).content();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return result;
+}
 
 }  // namespace
 
@@ -30,6 +49,38 @@ const Enroll& enrolment_of(const Order& order) {
   if (const Enroll* enrolment = order.enrolment()) return *enrolment;
   throw Error{ErrorKind::internal,
               "request " + order.id.str() + " (" + std::string(order.traits().name) + ") asks for no certificate"};
+}
+
+std::string names_of(const Order& order) {
+  const auto content = content_of(order);
+  if (!content) return "";
+  std::string names;
+  for (const x509::GeneralName& name : content->subject_alternative_names) {
+    constexpr std::string_view kDns = "dns:";
+    const std::string_view text = name.text;
+    names += (names.empty() ? "" : ", ") + std::string(text.substr(text.starts_with(kDns) ? kDns.size() : 0));
+  }
+  return names.empty() ? content->subject.to_string() : names;
+}
+
+std::vector<std::string> search_names(const Order& order) {
+  std::vector<std::string> names;
+  const auto content = content_of(order);
+  if (!content) return names;
+  const auto add = [&names](std::string name) {
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  };
+  for (const x509::GeneralName& name : content->subject_alternative_names) add(search_name(name.text));
+  if (const auto common_name = content->subject.find(x509::oids::kCommonName)) add(lower(*common_name));
+  return names;
+}
+
+std::string search_name(std::string_view typed) {
+  std::string name = lower(typed);
+  for (const std::string_view kind : {"dns:", "ip:", "email:", "uri:", "upn:", "othername:", "dirname:", "rid:"}) {
+    if (name.starts_with(kind)) return name.substr(kind.size());
+  }
+  return name;
 }
 
 // Stores compare it with what older programs wrote: neither the parts nor the text of the content ever change.

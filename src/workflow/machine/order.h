@@ -131,6 +131,16 @@ const Enroll& enrolment_of(const Order& order);
 // for two orders of the same work.
 std::string work_of(const Order& order);
 
+// What its certificate is for, in one line for lists: "www.example.com, api.example.com", a name's kind left out where
+// it is dns; the subject where there are no names. Of a revocation, those of the certificate; "" when it cannot be read.
+std::string names_of(const Order& order);
+// By what it is found: each of those names without its kind, and the common name of the subject; in lower case, once
+// each, in their order. Stores keep them: whoever changes this brings their rows up to it.
+std::vector<std::string> search_names(const Order& order);
+// A name as a person types it, with or without its kind, as search_names gives it: "DNS:WWW.example.com" is
+// "www.example.com".
+std::string search_name(std::string_view typed);
+
 // The key as it was found in the token.
 struct Key {
   std::string uri;  // RFC 7512, naming the token and CKA_ID

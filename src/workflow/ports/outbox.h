@@ -122,6 +122,13 @@ class Outbox {
   // What is kept. A file that cannot be read is logged and left where it is.
   virtual std::vector<KeptAnswer> kept_aside() = 0;
   virtual void forget_aside(const std::string& name) = 0;
+
+  // Polls of the lane that fell due before `began` and that nobody has in hand are due at `began` plus what `place` gives
+  // for the request and for how late its poll is: none before it. At most `most`, the latest first; gives how many there
+  // were, and writes nothing when there are none.
+  virtual std::size_t spread_polls(const std::string& lane, Instant began,
+                                   const std::function<Duration(const RequestId& request, Duration late)>& place,
+                                   std::size_t most) = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -45,7 +45,28 @@ struct CertificateQuery {
   };
   std::optional<LifeLeft> life_left;  // with one status and a profile only
   bool without_request = false;       // no open request is about it; with one status and a profile only
+  // Those behind this one (SHA-256, hex; the store must know it); with one status and a profile only.
+  std::optional<std::string> after = std::nullopt;
   unsigned most = 1'000'000;
+};
+
+// A certificate as lists show it.
+struct CertificateLine {
+  CertificateRecord record;  // its DER and chain are not read: both are empty here
+  std::string provider, profile;
+  std::string names;       // names_of the order that brought it; "" when unknown
+  std::string token, key;  // whose key it is for, as RequestLine has it
+};
+
+// Which certificates a list shows; every condition that is set must hold.
+struct CertificateListQuery {
+  std::vector<std::string> statuses;  // one of these; empty: any
+  std::optional<std::string> provider, profile;
+  std::optional<std::string> name;   // one of the search_names of the order that brought it
+  std::optional<Instant> ends_by;    // its end is then or before
+  std::optional<Instant> since;      // stored then or later
+  std::optional<std::string> after;  // those that a list shows after this one (SHA-256, hex), which the store must know
+  unsigned most = 1000;
 };
 
 struct KeyRecord {
@@ -69,9 +90,16 @@ class Records {
   virtual ~Records() = default;
 
   virtual std::optional<CertificateRecord> certificate(const std::string& fingerprint) = 0;
-  // Newest first. A record that is damaged is logged and left out.
+  // Newest first; of a profile, and without any condition that names one, those that end first come first. A record
+  // that is damaged is logged and left out.
   virtual std::vector<CertificateRecord> certificates(const CertificateQuery& query) = 0;
   std::vector<CertificateRecord> certificates() { return certificates(CertificateQuery{}); }
+  // Those that end first come first; with `since` the newest. At most `most`: the cost is that of what it gives, however
+  // many certificates there are, unless `since` and `ends_by` are set together. A damaged row is logged and left out.
+  // Throws not_found for an `after` that is not in the store.
+  virtual std::vector<CertificateLine> page(const CertificateListQuery& query) = 0;
+  // How many there are, counted up to `most`.
+  virtual std::size_t count(const CertificateListQuery& query) = 0;
   // Those of live statuses (current, superseded, late) that are past their end: SHA-256, hex.
   virtual std::vector<std::string> past_their_end(Instant now) = 0;
   // Expired ones that have not ended by `now`: the clock was wrong when they were marked.

@@ -37,6 +37,32 @@ struct LateAnswer {
   std::string why;  // it was not taken
 };
 
+// A request as lists show it.
+struct RequestLine {
+  RequestId id;
+  Kind kind = Kind::enroll;
+  StateName state = StateName::preparing;
+  std::string names;  // names_of its order
+  std::string provider, profile;
+  std::string token, key;   // whose key it uses: its label, before that is known what the order calls it; "" for none
+  std::string predecessor;  // the certificate that it renews or revokes, SHA-256, hex; "" for none
+  Instant created_at{}, changed_at{};
+
+  bool operator==(const RequestLine&) const = default;
+};
+RequestLine line_of(const Record& record);
+
+// Which requests a list shows; every condition that is set must hold.
+struct RequestQuery {
+  std::vector<StateName> states;  // one of these; empty: any
+  bool open_only = false;
+  std::optional<std::string> provider, profile;
+  std::optional<std::string> name;  // one of its search_names
+  std::optional<Instant> since;     // created then or later
+  std::optional<RequestId> after;   // those that a list shows after this one, which the store must know
+  unsigned most = 1000;
+};
+
 enum class StepResult {
   committed,
   stale,       // another event came first: read again, decide again
@@ -58,7 +84,7 @@ class Requests {
   virtual std::optional<Record> find(const RequestId& id) = 0;
   // The open request that does this work, if any.
   virtual std::optional<RequestId> open_request_for(const std::string& work) = 0;
-  // Ids that begin with `prefix`, newest first, at most `most`.
+  // Ids that begin with `prefix`, the last first, which is the newest: they begin with their time. At most `most`.
   virtual std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) = 0;
   struct ListQuery {
     std::optional<StateName> state;
@@ -69,10 +95,15 @@ class Requests {
     // Those whose key is, or was to be made, under this id of that token.
     std::optional<std::string> token = std::nullopt, cka_id = std::nullopt;
   };
-  // Newest first.
+  // Newest first. By a state alone this reads whole records that lists do not need: page().
   virtual std::vector<Record> list(const ListQuery& query) = 0;
   // How many are not over, by state; `most` of them are counted, the oldest.
   virtual std::map<StateName, std::uint64_t> open_by_state(unsigned most) = 0;
+  // Newest first, at most `most`: the cost is that of what it gives, however many requests there are. A damaged row is
+  // logged and left out. Throws not_found for an `after` that is not in the store.
+  virtual std::vector<RequestLine> page(const RequestQuery& query) = 0;
+  // How many there are, counted up to `most`.
+  virtual std::size_t count(const RequestQuery& query) = 0;
   virtual std::vector<JournalEntry> history(const RequestId& id) = 0;
   // Those that the provider knows, or knew at some time, by this reference, without regard to the case of letters.
   // Newest first.

@@ -25,6 +25,11 @@ namespace hsmbridge::workflow {
 // Thread rule: one Store object a thread; several processes may share what is behind it.
 class Store : public Requests, public Outbox, public Records, public AuditLog, public RateLimits, public PinMemory {
  public:
+  using Records::count;
+  using Records::page;
+  using Requests::count;
+  using Requests::page;
+
   // Whether the store was found to be an older copy of itself, and why that was thought. Until a person accepts it
   // nothing is submitted or installed: what is planned here may have been done by the store that was lost.
   virtual std::optional<std::string> restored() = 0;

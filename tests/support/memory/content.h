@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-// Inside of the store in memory. content.cpp: what a transaction does; memory_store.cpp: the functions of the ports.
+// Inside of the store in memory. content.cpp: what a transaction does; memory_store.cpp: the functions of the ports;
+// listing.cpp: pages of lists.
 namespace hsmbridge::test {
 
 using namespace workflow;
@@ -122,6 +123,12 @@ struct MemoryStore::Shared {
   std::uint64_t written = 0;
   std::uint64_t kept = 0;
 };
+
+template <class Work>
+auto MemoryStore::read(Work&& work) {
+  const std::lock_guard lock(shared_->mutex);
+  return work(shared_->content);
+}
 
 // What one transaction does; the content is put back when it throws.
 class MemoryStore::Transaction {

@@ -10,12 +10,6 @@
 
 namespace hsmbridge::test {
 
-template <class Work>
-auto MemoryStore::read(Work&& work) {
-  const std::lock_guard lock(shared_->mutex);
-  return work(shared_->content);
-}
-
 template <class Work, class Counts>
 auto MemoryStore::write(Work&& work, Counts&& counts) {
   const std::lock_guard lock(shared_->mutex);
@@ -87,9 +81,8 @@ std::optional<RequestId> MemoryStore::open_request_for(const std::string& work) 
 std::vector<RequestId> MemoryStore::by_prefix(const std::string& prefix, unsigned most) {
   return read([&](Content& all) {
     std::vector<RequestId> ids;
-    for (const Record& record : all.records(
-             [&](const Content::Request& request) { return request.record.order.id.str().starts_with(prefix); })) {
-      if (ids.size() < most) ids.push_back(record.order.id);
+    for (auto one = all.requests.rbegin(); one != all.requests.rend() && ids.size() < most; ++one) {
+      if (one->first.starts_with(prefix)) ids.push_back(one->second.record.order.id);
     }
     return ids;
   });
@@ -202,6 +195,28 @@ Duration MemoryStore::follow_clock(Instant now) {
         return most;
       },
       [](Duration ahead) { return ahead > Duration::zero(); });
+}
+
+std::size_t MemoryStore::spread_polls(const std::string& lane, Instant began,
+                                      const std::function<Duration(const RequestId& request, Duration late)>& place,
+                                      std::size_t most) {
+  return write(
+      [&](Transaction& transaction, Content& all) {
+        std::vector<Content::Row*> late;
+        for (Content::Row& row : all.outbox) {
+          const bool is_late = row.lane == lane && row.effect.name == EffectName::poll && row.effect.due < began;
+          if (is_late && !transaction.leased(row)) late.push_back(&row);
+        }
+        std::stable_sort(late.begin(), late.end(),
+                         [](const auto* one, const auto* other) { return one->effect.due < other->effect.due; });
+        if (late.size() > most) late.resize(most);
+        for (Content::Row* const row : late) {
+          row->effect.due = began + place(row->request, began - row->effect.due);
+          row->set_at = shared_->clock.now();
+        }
+        return late.size();
+      },
+      [](std::size_t count) { return count > 0; });
 }
 
 std::optional<Instant> MemoryStore::next_due(const ClaimQuery& query) {
@@ -318,10 +333,18 @@ std::vector<CertificateRecord> MemoryStore::certificates(const CertificateQuery&
           (left.percent == 0 ||
            (record.not_after - left.now) * 100 <= (record.not_after - record.not_before) * left.percent) &&
           (!query.without_request || !in_hand());
-      if (wanted && found.size() < query.most) found.push_back(record);
+      if (wanted) found.push_back(record);
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& one, const auto& other) { return one.stored_at > other.stored_at; });
+    std::stable_sort(found.begin(), found.end(), [&](const auto& one, const auto& other) {
+      if (!query.profile) return one.stored_at > other.stored_at;
+      return std::tie(one.not_after, one.fingerprint) < std::tie(other.not_after, other.fingerprint);
+    });
+    if (query.after) {
+      const auto last =
+          std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.fingerprint == *query.after; });
+      found.erase(found.begin(), last == found.end() ? last : last + 1);
+    }
+    if (found.size() > query.most) found.resize(query.most);
     return found;
   });
 }

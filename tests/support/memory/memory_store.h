@@ -37,6 +37,8 @@ class MemoryStore final : public workflow::Store {
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
   std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override;
+  std::vector<workflow::RequestLine> page(const workflow::RequestQuery& query) override;
+  std::size_t count(const workflow::RequestQuery& query) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
@@ -48,6 +50,9 @@ class MemoryStore final : public workflow::Store {
   std::map<std::string, workflow::LaneFacts> lanes() override;
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
+  std::size_t spread_polls(const std::string& lane, Instant began,
+                           const std::function<Duration(const RequestId& request, Duration late)>& place,
+                           std::size_t most) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override;
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;
@@ -61,6 +66,8 @@ class MemoryStore final : public workflow::Store {
   using Records::keys;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;
+  std::vector<workflow::CertificateLine> page(const workflow::CertificateListQuery& query) override;
+  std::size_t count(const workflow::CertificateListQuery& query) override;
   std::vector<std::string> past_their_end(Instant now) override;
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;

@@ -119,6 +119,27 @@ TEST_CASE("set replaces a member in place and push appends") {
   CHECK(Json::object({{"a", 1}}).pretty() == "{\n  \"a\": 1\n}");
 }
 
+TEST_CASE("controls, quotes and numbers are written in the one form that hashes are computed over") {
+  const std::vector<std::pair<Json, std::string>> written{
+      {Json("a\"b\\c/d"), R"("a\"b\\c/d")"},
+      {Json("\b\f\n\r\t"), R"("\b\f\n\r\t")"},
+      {Json(std::string("\0\x01\x1f\x7f", 4)), "\"\\u0000\\u0001\\u001f\x7f\""},
+      {Json("m\xc3\xbcller \xf0\x9f\x94\x91"), "\"m\xc3\xbcller \xf0\x9f\x94\x91\""},
+      {Json(std::int64_t{-9'223'372'036'854'775'807 - 1}), "-9223372036854775808"},
+      {Json(0.5), "0.5"},
+      {Json(1e300), "1e+300"},
+      {Json(3.0), "3.0"},
+      {Json(true), "true"},
+      {Json(), "null"},
+      {Json::array(), "[]"},
+      {Json::object(), "{}"},
+      {Json::object({{"a\n", Json::array({1, "x"})}, {"b", Json::object({{"c", nullptr}})}}),
+       R"({"a\n":[1,"x"],"b":{"c":null}})"},
+      {Json(Json::Object{{"a", 1}, {"a", 2}, {"b", 3}}), R"({"a":1,"b":3})"},
+  };
+  for (const auto& [value, text] : written) CHECK(value.dump() == text);
+}
+
 TEST_CASE("a text that is not UTF-8 is written escaped and spoils nothing next to it") {
   CHECK(Json("caf\xe9").dump() == R"("caf\\xE9")");
   CHECK(Json::object({{"\xc3", 1}, {"b", "\xc3\xa9\n"}}).dump() == "{\"\\\\xC3\":1,\"b\":\"\xc3\xa9\\n\"}");

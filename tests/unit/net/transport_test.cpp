@@ -64,3 +64,19 @@ TEST_CASE("a call without secrets gets its answer as it came") {
   Request asked{"GET", "/", {{"Accept", "text/plain"}, {"User-Agent", "text/plain"}}, ""};
   CHECK(std::get<Response>(transport.send(asked)).body == "text/plain");
 }
+
+TEST_CASE("each call's own secrets are taken out of its answer, whichever call was before it") {
+  FakeTransport transport;
+  const std::string echo = "first-secret-0001 second-secret-002 third-secret-0003";
+  for (int i = 0; i < 5; ++i) transport.then(200, echo);
+  const auto answered = [&](const std::vector<std::string>& secrets) {
+    Request asked{"GET", "/", {}, ""};
+    for (const std::string& secret : secrets) asked.secrets.emplace_back(secret);
+    return std::get<Response>(transport.send(asked)).body;
+  };
+  CHECK(answered({"first-secret-0001"}) == "(left out) second-secret-002 third-secret-0003");
+  CHECK(answered({"first-secret-0001"}) == "(left out) second-secret-002 third-secret-0003");
+  CHECK(answered({"second-secret-002", "third-secret-0003"}) == "first-secret-0001 (left out) (left out)");
+  CHECK(answered({"second-secret-002"}) == "first-secret-0001 (left out) third-secret-0003");
+  CHECK(answered({}) == echo);
+}

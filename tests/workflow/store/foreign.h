@@ -7,12 +7,27 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::test {
 
+// Connections of other programs, which no Watch listens to.
+class Unwatched {
+ public:
+  Unwatched() { ++count_; }
+  ~Unwatched() { --count_; }
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+  static bool now() { return count_ > 0; }
+
+ private:
+  static inline thread_local int count_ = 0;
+};
+
 // Another program at the file: SQLite's own, without any of our rules. The error message, or "".
 inline std::string foreign(const std::filesystem::path& file, const std::string& sql) {
+  const Unwatched unwatched;
   sqlite3* database = nullptr;
   REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
   char* message = nullptr;
@@ -25,6 +40,7 @@ inline std::string foreign(const std::filesystem::path& file, const std::string&
 
 // The rows of a query, every column as text.
 inline std::vector<std::vector<std::string>> foreign_rows(const std::filesystem::path& file, const std::string& sql) {
+  const Unwatched unwatched;
   sqlite3* database = nullptr;
   REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
   std::vector<std::vector<std::string>> rows;
@@ -52,15 +68,19 @@ inline bool has_open(pid_t process, const std::filesystem::path& folder) {
   return false;
 }
 
-// While it lives, every statement that begins on a connection opened since is told.
+// While it lives, every statement that the store begins on a connection opened since is told.
 class Watch {
  public:
   using Told = void (*)(const std::string& sql);
   explicit Watch(Told told) {
-    told_ = told;
+    before_ = std::exchange(told_, told);
     REQUIRE(sqlite3_auto_extension(entry()) == SQLITE_OK);
   }
-  ~Watch() { sqlite3_cancel_auto_extension(entry()); }
+  // One within another hears in its place.
+  ~Watch() {
+    told_ = before_;
+    if (before_ == nullptr) sqlite3_cancel_auto_extension(entry());
+  }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
@@ -70,6 +90,7 @@ class Watch {
     return reinterpret_cast<void (*)()>(static_cast<Entry>(watch));
   }
   static int watch(sqlite3* database, char**, const sqlite3_api_routines*) {
+    if (Unwatched::now()) return SQLITE_OK;
     return sqlite3_trace_v2(database, SQLITE_TRACE_STMT, begins, nullptr);
   }
   static int begins(unsigned, void*, void*, void* sql) {
@@ -77,6 +98,7 @@ class Watch {
     return 0;
   }
   static inline Told told_ = nullptr;
+  Told before_ = nullptr;
 };
 
 }  // namespace hsmbridge::test

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
+#include "tools/hsmbridge/command/list_options.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"
@@ -23,6 +24,7 @@ using commandline::safe;
 using commandline::Times;
 
 constexpr std::size_t kShownDigits = 12;
+constexpr std::size_t kCursorDigits = 20;  // enough for a million
 constexpr std::size_t kLeastWithYes = 8;
 constexpr std::size_t kRequestRandomness = 8;
 
@@ -69,25 +71,24 @@ std::string places_text(const workflow::CertificateRecord& record) {
   return text.empty() ? "not installed" : text;
 }
 
-std::string list_text(const service::CertificateList& list, Instant now) {
+std::string rows_text(commandline::Table& table, bool first, const std::vector<service::CertificateRow>& rows,
+                      Instant now) {
   constexpr std::size_t kWidth = 80;
   const std::string below_row(kShownDigits + 2, ' ');
-  if (list.rows.empty()) return "no certificates\n";
-  commandline::Table table({"CERT", "STATUS", "ENDS", "RENEWAL", "NAMES"});
-  for (const auto& row : list.rows) {
+  for (const auto& row : rows) {
     table.row({short_name(row.record), row.record.status, end_text(row.record, now), renewal_text(row, now),
                one_of(row.names)});
   }
   // Below each row what would make it too wide.
   std::string text;
-  const std::string lines = table.text();
+  const std::string lines = table.more();
   std::size_t begin = 0;
-  for (std::size_t line = 0; begin < lines.size(); ++line) {
+  for (std::size_t line = first ? 0 : 1; begin < lines.size(); ++line) {
     const auto end = lines.find('\n', begin);
     text += lines.substr(begin, end - begin + 1);
     begin = end + 1;
     if (line == 0) continue;
-    const auto& row = list.rows[line - 1];
+    const auto& row = rows[line - 1];
     const auto below = fmt::format("{}  {}/{}  {}{}", row.provider, row.token, row.key,
                                    row.record.installed.empty() ? "" : "in ", places_text(row.record));
     text += below_row + commandline::wrapped(safe(below), kWidth - below_row.size(), below_row.size()) + "\n";
@@ -139,18 +140,35 @@ ExitCode list(Invocation& invocation) {
                                                                                              status_words());
   }
   if (const auto text = arguments.text("--expiring")) filter.ends_by = time_from(*text, now);
-  const auto list = service::list_certificates(*store, wiring->settings(), filter, now);
-  const bool any_due = std::any_of(list.rows.begin(), list.rows.end(),
-                                   [&](const auto& row) { return row.renewal.due && *row.renewal.due <= now; });
-  invocation.output.result("hsmbridge.cert-list/1", views::certificates(list), list_text(list, now));
-  if (list.left_out > 0) {
+  if (const auto text = arguments.text("--since")) filter.since = time_before(*text, now);
+  filter.provider = arguments.text("--provider");
+  filter.profile = arguments.text("--profile");
+  filter.name = arguments.text("--name");
+  filter.after = arguments.text("--after");
+  filter.limit = limit_of(invocation);
+  commandline::ResultRows result(invocation.output, "hsmbridge.cert-list/1", "certificates");
+  commandline::Table table({"CERT", "STATUS", "ENDS", "RENEWAL", "NAMES"});
+  std::string first;
+  bool any_due = false;
+  const auto end = service::list_certificates(
+      *store, wiring->settings(), filter, now, [&](const std::vector<service::CertificateRow>& rows) {
+        result.add([&] { return views::certificates(rows); },
+                   [&] { return rows_text(table, first.empty(), rows, now); });
+        if (first.empty()) first = short_name(rows.front().record);
+        any_due = any_due || std::any_of(rows.begin(), rows.end(),
+                                         [&](const auto& row) { return row.renewal.due && *row.renewal.due <= now; });
+      });
+  const std::size_t past = service::past_ones(*store, filter);
+  result.finish(views::end_of_certificates(end, past), "no certificates\n");
+  note_more(invocation, "hsmbridge cert list", end, kCursorDigits);
+  if (past > 0) {
     invocation.output.note(
-        fmt::format("and {} that are superseded, revoked or expired: hsmbridge cert list --all", list.left_out));
+        fmt::format("and {} that are superseded, revoked or expired: hsmbridge cert list --all", counted(past)));
   }
   if (any_due) {
     invocation.output.note("next: hsmbridge cert renew --due");
-  } else if (!list.rows.empty()) {
-    invocation.output.note("next: hsmbridge cert show " + short_name(list.rows.front().record));
+  } else if (!first.empty()) {
+    invocation.output.note("next: hsmbridge cert show " + first);
   }
   return ExitCode::done;
 }
@@ -169,23 +187,25 @@ service::RenewalNeeds needs_of(Wiring& wiring) {
 
 ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& store, const service::RenewalKey& key,
                     const Pace& pace, service::Which which) {
-  const auto records = service::to_renew(store, wiring.settings(), which, wiring.clock().now());
+  const auto certificates = service::to_renew(store, wiring.settings(), which, wiring.clock().now());
   // Those that are due were asked for by their profile; all of them only by who types it.
-  if (which == service::Which::all && !records.empty() && !invocation.arguments.has("--yes")) {
-    const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", records.size(),
-                                      records.size() == 1 ? "" : "s");
+  if (which == service::Which::all && !certificates.empty() && !invocation.arguments.has("--yes")) {
+    const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", certificates.size(),
+                                      certificates.size() == 1 ? "" : "s");
     if (!commandline::confirm(invocation.output, question, "give --yes to renew all without being asked")) {
       throw Error{ErrorKind::refused, "nothing was renewed"};
     }
   }
   ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1", records.size());
   auto needs = needs_of(wiring);
-  for (const auto& record : records) {
-    many.make(short_name(record), "certificate", record.fingerprint,
-              [&] { return service::renew(wiring.actor(), store, record, needs, key, wiring.clock().now()).order.id; });
+  for (const auto& fingerprint : certificates) {
+    many.make(fingerprint.substr(0, kShownDigits), "certificate", fingerprint, [&] {
+      const auto record = service::find_certificate(store, fingerprint);
+      return service::renew(wiring.actor(), store, record, needs, key, wiring.clock().now()).order.id;
+    });
   }
   const auto code = many.finish(wiring, store, pace, false);
-  if (!records.empty()) {
+  if (!certificates.empty()) {
     invocation.output.note("next: hsmbridge request list --open");
   } else {
     invocation.output.note(which == service::Which::due
@@ -311,9 +331,10 @@ std::vector<Command> certificate_life_commands() {
       {"cert",
        "list",
        "List the certificates in the store: what, where, until when, renewed when",
-       {{"--expiring", "TIME", "only those that end by then: 30d, 2027-03-31, or an RFC 3339 time"},
-        {"--status", "STATUS", kStatusHelp, Times::many},
-        {"--all", "", "superseded, revoked and expired ones too"}},
+       with_list_options({{"--expiring", "TIME", "only those that end by then: 30d, 2027-03-31, or an RFC 3339 time"},
+                          {"--status", "STATUS", kStatusHelp, Times::many},
+                          {"--all", "", "superseded, revoked and expired ones too"}},
+                         "only those stored since, the newest first: 7d, 2026-11-01, or an RFC 3339 time", "CERT"),
        {},
        list,
        {ExitCode::failed},

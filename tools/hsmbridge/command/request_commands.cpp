@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "service/requests/resolve.h"
 #include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/command/list_options.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/text/request.h"
@@ -43,13 +44,26 @@ Named named_request(Invocation& invocation, Use use) {
 }
 
 ExitCode list(Invocation& invocation) {
+  const auto& arguments = invocation.arguments;
   const auto wiring = Wiring::open(invocation.config);
+  const auto now = wiring->clock().now();
   service::RequestFilter filter;
-  filter.open_only = invocation.arguments.has("--open");
-  filter.state = invocation.arguments.text("--state");
-  filter.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(filter.most));
-  const auto rows = service::list_requests(*wiring->stores().open_to_look(), filter);
-  invocation.output.result("hsmbridge.request-list/1", views::requests(rows), list_text(rows, wiring->clock().now()));
+  filter.open_only = arguments.has("--open");
+  filter.states = arguments.all("--state");
+  filter.provider = arguments.text("--provider");
+  filter.profile = arguments.text("--profile");
+  filter.name = arguments.text("--name");
+  if (const auto text = arguments.text("--since")) filter.since = time_before(*text, now);
+  filter.after = arguments.text("--after");
+  filter.limit = limit_of(invocation);
+  commandline::ResultRows result(invocation.output, "hsmbridge.request-list/1", "requests");
+  RequestTable table;
+  const auto end = service::list_requests(
+      *wiring->stores().open_to_look(), filter, [&](const std::vector<service::RequestRow>& rows) {
+        result.add([&] { return views::requests(rows); }, [&] { return table.more(rows, now); });
+      });
+  result.finish(views::end_of_requests(end), "no requests\n");
+  note_more(invocation, "hsmbridge request list", end, end.last.size());
   return ExitCode::done;
 }
 
@@ -259,13 +273,14 @@ std::vector<Command> request_commands() {
       {"request",
        "list",
        "List requests, newest first",
-       {{"--open", "", "only those that are not final"},
-        {"--state", "STATE", "only those in this state, for example AwaitingApproval"},
-        {"--most", "N", "at most so many (100)"}},
+       with_list_options({{"--open", "", "only those that are not final"},
+                          {"--state", "STATE", "only those in this state, for example AwaitingApproval", Times::many}},
+                         "only those made since: 7d, 2026-11-01, or an RFC 3339 time", "ID"),
        {},
        list,
        {ExitCode::failed},
-       ""},
+       "With --json the list is written while it is read; `next` is there when --limit left some out, and is what\n"
+       "--after takes.\n"},
       {"request",
        "show",
        "Show one request with its key, draft, reference and certificate",

@@ -140,21 +140,19 @@ ExitCode exit_code_of(const workflow::State& state) {
   }
 }
 
-std::string list_text(const std::vector<service::RequestRow>& rows, Instant now) {
-  if (rows.empty()) return "no requests\n";
-  commandline::Table table({"ID", "STATE", "KEY", "CHANGED", "NAMES"});
+std::string RequestTable::more(const std::vector<service::RequestRow>& rows, Instant now) {
   for (const auto& row : rows) {
     // What is usual goes without saying.
     const auto kind =
         row.kind == workflow::Kind::enroll ? std::string{} : std::string(workflow::to_string(row.kind)) + " ";
-    table.row({row.id.str(), row.state, row.key, ago(row.changed_at, now), kind + row.what});
+    table_.row({row.id.str(), row.state, row.key, ago(row.changed_at, now), kind + row.what});
   }
   // Why some of them get no further. A line each: a table would cut it.
   std::string troubles;
   for (const auto& row : rows) {
     if (!row.trouble.empty()) troubles += fmt::format("{} waits: {}\n", row.id.str(), safe(row.trouble));
   }
-  return table.text() + (troubles.empty() ? "" : "\n" + troubles);
+  return table_.more() + (troubles.empty() ? "" : "\n" + troubles);
 }
 
 std::string show_text(const service::RequestView& view, Instant now) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "service/requests/requests.h"
 #include "tools/commandline/exit_code.h"
+#include "tools/commandline/output.h"
 
 #include <string>
 #include <vector>
@@ -14,7 +15,15 @@ namespace hsmbridge::cli {
 // pending 3.
 commandline::ExitCode exit_code_of(const workflow::State& state);
 
-std::string list_text(const std::vector<service::RequestRow>& rows, Instant now);
+// A list that is printed a page at a time.
+class RequestTable {
+ public:
+  // The lines of these rows, under headings the first time, each with what it waits for below it.
+  std::string more(const std::vector<service::RequestRow>& rows, Instant now);
+
+ private:
+  commandline::Table table_{{"ID", "STATE", "KEY", "CHANGED", "NAMES"}};
+};
 std::string show_text(const service::RequestView& view, Instant now);
 std::string explain_text(const service::RequestView& view, Instant now);
 std::string history_text(const std::vector<workflow::JournalEntry>& history,

@@ -1,7 +1,7 @@
 #include "audit/merkle.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 #include "store/rows.h"
 #include "store/tree.h"
 #include "workflow/machine/codec.h"

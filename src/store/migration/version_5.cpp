@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "store/drafts.h"
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 #include "store/rows.h"
 #include "workflow/machine/codec.h"
 #include "workflow/ports/pin_memory.h"
@@ -18,13 +18,6 @@
 
 namespace hsmbridge::store {
 namespace {
-
-// Whether a text cannot be read, which another try would not change. Trouble of the database itself (a full disk, a bad
-// block) must end the whole migration: SQLite may have taken the transaction back already.
-bool is_unreadable(const Error& error) {
-  const bool kind = error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
-  return kind && error.detail("sqlite").empty();
-}
 
 // Version 4 wrote the octets of a draft anew into each state that had it.
 void shelve_drafts(Database& database) {

@@ -1,4 +1,4 @@
-#include "store/migrate.h"
+#include "store/migration/migrate.h"
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
@@ -39,6 +39,7 @@ struct Migration {
 constexpr Migration kMigrations[] = {
     {3, 4, to_version_4},
     {4, 5, to_version_5},
+    {5, 6, to_version_6},
 };
 static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMigrations)->to == kSchemaVersion);
 
@@ -162,6 +163,11 @@ std::string running_boot_id() {
   std::string text = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
+}
+
+bool is_unreadable(const Error& error) {
+  const bool kind = error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
+  return kind && error.detail("sqlite").empty();
 }
 
 void migrate(const std::filesystem::path& file, Duration wait) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/error.h"
 #include "store/database.h"
 
 #include <filesystem>
@@ -21,8 +22,13 @@ std::string running_boot_id();
 // the store open. Throws conflict when another one has.
 void migrate(const std::filesystem::path& file, Duration wait);
 
+// Whether a text cannot be read, which another try would not change: that row stays as it is. Trouble of the database
+// itself (a full disk, a bad block) must end the whole migration: SQLite may have taken the transaction back already.
+bool is_unreadable(const Error& error);
+
 // The steps, each in a file of its own. They write SQL of their own time and nothing that later versions change.
 void to_version_4(Database& database);
 void to_version_5(Database& database);
+void to_version_6(Database& database);
 
 }  // namespace hsmbridge::store

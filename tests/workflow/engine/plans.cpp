@@ -1,0 +1,2 @@
+// Every statement of every test here.
+#include "workflow/store/every_plan.h"
