@@ -62,7 +62,7 @@ struct Desk {
   service::ApprovalDesk desk;
 };
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_approvals(Invocation& invocation) {
   Desk desk(invocation);
   const auto tasks = desk.desk.list();
   const auto text = tasks.empty() ? fmt::format("nothing waits for {} at {}\n", desk.who(), desk.approvals->provider())
@@ -71,7 +71,7 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_approval(Invocation& invocation) {
   Desk desk(invocation);
   const auto view = desk.desk.show(invocation.arguments.required("TASK"), std::nullopt);
   auto text = task_text(view);
@@ -136,13 +136,13 @@ ExitCode reject(Invocation& invocation) {
 std::vector<Command> approval_commands() {
   const std::vector<ExitCode> exits{ExitCode::failed, ExitCode::refused, ExitCode::unavailable};
   return {
-      {"approval", "list", "List what waits for this approver", with_desk({}), {}, list, exits, ""},
+      {"approval", "list", "List what waits for this approver", with_desk({}), {}, list_approvals, exits, ""},
       {"approval",
        "show",
        "Show everything about one task: what will be signed, by which key, for which request",
        with_desk({}),
        {kTask},
-       show,
+       show_approval,
        exits,
        "The certificate is decoded from the very bytes that the approval signs, not from what a server says about\n"
        "them, and compared with our own request where this bridge made it. Exit 4 when there is an objection.\n"},

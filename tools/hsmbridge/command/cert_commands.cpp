@@ -33,7 +33,7 @@ Shown read_or_find(CommandContext& context, const std::string& name) {
   return {service::certificates_in(name), std::nullopt};
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_certificate(Invocation& invocation) {
   CommandContext context(invocation);
   Json rows = Json::array();
   std::string text;
@@ -49,7 +49,7 @@ ExitCode show(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode verify(Invocation& invocation) {
+ExitCode verify_certificate(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   CommandContext context(invocation);
   service::VerifyCertificate question;
@@ -76,7 +76,7 @@ std::vector<Command> file_commands() {
        "Show what certificates say",
        {},
        {{"FILE", "certificates, PEM or DER", Times::many}},
-       show,
+       show_certificate,
        {ExitCode::failed},
        ""},
       {"cert",
@@ -89,7 +89,7 @@ std::vector<Command> file_commands() {
         {"--accept", "NAME", "a deviation that is reported only", Times::many},
         {"--at", "TIME", "the time at which it must be valid (RFC 3339), else now"}},
        {{"FILE", "the certificate; what follows it in the file is its chain"}},
-       verify,
+       verify_certificate,
        {ExitCode::failed},
        "One line a finding: faults (exit code 1) and notes.\n"},
   };

@@ -125,7 +125,7 @@ std::string status_words() {
   return words;
 }
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_certificates(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->stores().open_to_look();
@@ -336,7 +336,7 @@ std::vector<Command> certificate_life_commands() {
                           {"--all", "", "superseded, revoked and expired ones too"}},
                          "only those stored since, the newest first: 7d, 2026-11-01, or an RFC 3339 time", "CERT"),
        {},
-       list,
+       list_certificates,
        {ExitCode::failed},
        "What ends first comes first. RENEWAL says when `hsmbridge run` renews it automatically\n"
        "(`renew_before` of its profile), `by ID` while a request does, `again` after one that\n"

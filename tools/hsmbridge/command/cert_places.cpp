@@ -18,7 +18,7 @@ using commandline::Positional;
 using commandline::safe;
 using commandline::Times;
 
-const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the request that brought it"};
+const Positional kPlaced{"CERT", "the beginning of its SHA-256, or the request that brought it"};
 
 // ---- install --------------------------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ std::vector<Command> certificate_place_commands() {
          Times::many},
         {"--force", "",
          "a superseded or expired one too, in the place of a newer one, and from a store that is an older copy"}},
-       {kCertificate},
+       {kPlaced},
        install,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        "Done at once, by this process; each place is an entry of the audit log. A hook runs\n"
@@ -113,7 +113,7 @@ std::vector<Command> certificate_place_commands() {
         {"--chain", "PART", "full (default: certificate and issuers, the root only in pkcs7), leaf, or chain"},
         {"--out", "FILE", "where to; else standard output"},
         {"--force", "", "replace the file"}},
-       {kCertificate},
+       {kPlaced},
        export_certificate,
        {ExitCode::failed},
        ""},

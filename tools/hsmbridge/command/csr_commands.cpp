@@ -23,14 +23,14 @@ namespace {
 
 using commandline::safe;
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_csr(Invocation& invocation) {
   const auto csr = service::csr_in(invocation.arguments.required("FILE"));
   invocation.output.result("hsmbridge.csr/1", views::csr(csr), csr_text(csr));
   if (const auto why = service::signature_flaw(csr); !why.empty()) invocation.output.warning(why);
   return ExitCode::done;
 }
 
-ExitCode check(Invocation& invocation) {
+ExitCode check_csr(Invocation& invocation) {
   const std::string file = invocation.arguments.required("FILE");
   const config::ProfileSettings* profile = nullptr;
   std::optional<CommandContext> context;
@@ -49,7 +49,7 @@ ExitCode check(Invocation& invocation) {
 
 // ---- create ---------------------------------------------------------------------------------------------------------
 
-service::NewCsr wanted_of(const Arguments& arguments) {
+service::NewCsr wanted_csr(const Arguments& arguments) {
   service::NewCsr wanted;
   wanted.key = arguments.text_or("--key", "");
   wanted.new_key = arguments.text_or("--new-key", "");
@@ -139,7 +139,7 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
 ExitCode create(Invocation& invocation) {
   CommandContext context(invocation);
   const auto run = run_of(invocation.arguments, context);
-  const auto wanted = wanted_of(invocation.arguments);
+  const auto wanted = wanted_csr(invocation.arguments);
   if (invocation.arguments.has("--from")) return create_many(invocation, context, wanted, run);
   service::refuse_csr(wanted, run);
   return create_one(invocation.output, context, wanted, run);
@@ -199,13 +199,13 @@ std::vector<Command> csr_commands() {
   const commandline::Positional file{"FILE", "a CSR, PEM or DER"};
   return {
       csr_create_command(),
-      {"csr", "show", "Show what a certificate request says", {}, {file}, show, {ExitCode::failed}, ""},
+      {"csr", "show", "Show what a certificate request says", {}, {file}, show_csr, {ExitCode::failed}, ""},
       {"csr",
        "check",
        "Check a certificate request: its signature, and what a profile asks",
        {{"--profile", "NAME", "compare with this profile of the configuration"}},
        {file},
-       check,
+       check_csr,
        {ExitCode::failed},
        "Prints each fault on a line of its own, and as notes what is odd about a server's names.\n"},
   };

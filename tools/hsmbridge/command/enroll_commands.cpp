@@ -40,7 +40,7 @@ service::Enrolment order_once(Output& output, Wiring& wiring, workflow::Store& s
   return made;
 }
 
-service::NewEnrolment wanted_of(const Arguments& arguments) {
+service::NewEnrolment wanted_enrolment(const Arguments& arguments) {
   service::NewEnrolment wanted;
   wanted.provider = arguments.text("--provider");
   wanted.profile = arguments.text("--profile");
@@ -75,7 +75,7 @@ ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const service::NewE
   return code;
 }
 
-ExitCode check(Invocation& invocation) {
+ExitCode check_enrolment(Invocation& invocation) {
   for (const auto* other : {"--wait", "--queue", "--from"}) {
     if (invocation.arguments.has(other)) {
       throw Error{ErrorKind::invalid_input, fmt::format("--check creates nothing: it does not go with {}", other)};
@@ -83,7 +83,7 @@ ExitCode check(Invocation& invocation) {
   }
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  const auto check = service::check_enrolment(wiring->actor(), *wiring, *store, wanted_of(invocation.arguments));
+  const auto check = service::check_enrolment(wiring->actor(), *wiring, *store, wanted_enrolment(invocation.arguments));
   const bool good = check.reasons.empty() && check.objections.empty();
   std::string text;
   const auto add = [&](const std::string& title, const std::vector<std::string>& lines) {
@@ -102,8 +102,8 @@ ExitCode check(Invocation& invocation) {
 ExitCode enroll(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto pace = pace_of(arguments);
-  if (arguments.has("--check")) return check(invocation);
-  const auto wanted = wanted_of(arguments);
+  if (arguments.has("--check")) return check_enrolment(invocation);
+  const auto wanted = wanted_enrolment(arguments);
   const auto wiring = Wiring::open(invocation.config);
   if (arguments.has("--from")) return enroll_many(invocation, *wiring, wanted, pace);
   const auto store = wiring->store();

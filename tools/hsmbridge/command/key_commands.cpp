@@ -27,7 +27,7 @@ std::vector<Option> with_token(std::vector<Option> options) {
   return options;
 }
 
-service::NewKeys wanted_of(const Arguments& arguments) {
+service::NewKeys wanted_keys(const Arguments& arguments) {
   service::NewKeys wanted;
   wanted.spec = x509::parse_key_spec(arguments.text_or("--spec", "ec:P-256"));
   wanted.use = workflow::parse_key_use(arguments.text_or("--for", "sign"));
@@ -55,7 +55,7 @@ void say_wishes(Output& output, const workflow::ContractReport& report) {
 ExitCode generate(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   Output& output = invocation.output;
-  const auto wanted = wanted_of(arguments);
+  const auto wanted = wanted_keys(arguments);
   CommandContext context(invocation);
   const auto ring = context.key_ring();
   const auto made = service::make_keys(*ring, context.log(), wanted);
@@ -91,7 +91,7 @@ void warn_of_forgotten(Output& output, workflow::Store& store, const std::string
   }
 }
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_keys(Invocation& invocation) {
   CommandContext context(invocation);
   const auto ring = context.key_ring();
   const auto keys = ring->list();
@@ -107,7 +107,7 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_key(Invocation& invocation) {
   CommandContext context(invocation);
   const auto ring = context.key_ring();
   const auto view = service::view_key(*ring, context.log(), invocation.arguments.required("KEY"),
@@ -208,13 +208,13 @@ std::vector<Command> key_commands() {
        "--for tls-client: TLS 1.3 signs with PSS, for which OpenSSL's bridge to the token asks\n"
        "for raw RSA. Raw RSA signing is raw decryption too, so no other key is allowed it;\n"
        "without it such a key does TLS 1.2 only. EC keys need no such permission.\n"},
-      {"key", "list", "List the keys of a token", with_token({}), {}, list, exits, ""},
+      {"key", "list", "List the keys of a token", with_token({}), {}, list_keys, exits, ""},
       {"key",
        "show",
        "Show a key: every attribute, and what the contract asked",
        with_token({{"--prove", "", "let the token sign a nonce and verify it"}}),
        {kKey},
-       show,
+       show_key,
        exits,
        ""},
       {"key",

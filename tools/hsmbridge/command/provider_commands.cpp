@@ -14,7 +14,7 @@ namespace {
 using commandline::Positional;
 using commandline::safe;
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_providers(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings();
   commandline::Table table({"NAME", "TYPE", "CALLS AT ONCE", "PROFILES"});
@@ -60,7 +60,7 @@ ExitCode show_policy(Invocation& invocation, Wiring& wiring, const std::string& 
   return ExitCode::done;
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_provider(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
   if (invocation.arguments.has("--profiles")) return show_profiles(invocation, *wiring, settings.name);
@@ -102,14 +102,14 @@ ExitCode test(Invocation& invocation) {
 std::vector<Command> provider_commands() {
   const Positional name{"NAME", "the provider's name; may be left out when there is one", commandline::Times::once};
   return {
-      {"provider", "list", "List the configured providers", {}, {}, list, {}, ""},
+      {"provider", "list", "List the configured providers", {}, {}, list_providers, {}, ""},
       {"provider",
        "show",
        "Show what a provider can do",
        {{"--profiles", "", "ask it what can be ordered there, and what not and why"},
         {"--policy", "", "ask it for the rules that a request must keep there"}},
        {name},
-       show,
+       show_provider,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        ""},
       {"provider",

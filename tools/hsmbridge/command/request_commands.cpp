@@ -43,7 +43,7 @@ Named named_request(Invocation& invocation, Use use) {
   return named;
 }
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_requests(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto wiring = Wiring::open(invocation.config);
   const auto now = wiring->clock().now();
@@ -67,7 +67,7 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_request(Invocation& invocation) {
   const auto named = named_request(invocation, Use::look);
   const auto now = named.wiring->clock().now();
   const auto view = service::view_request(*named.store, named.id, now);
@@ -263,8 +263,8 @@ ExitCode diagram(Invocation& invocation) {
   return ExitCode::done;
 }
 
-const std::vector<ExitCode> kOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable,
-                                      ExitCode::unresolved};
+const std::vector<ExitCode> kRequestOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused,
+                                             ExitCode::unavailable, ExitCode::unresolved};
 
 }  // namespace
 
@@ -277,7 +277,7 @@ std::vector<Command> request_commands() {
                           {"--state", "STATE", "only those in this state, for example AwaitingApproval", Times::many}},
                          "only those made since: 7d, 2026-11-01, or an RFC 3339 time", "ID"),
        {},
-       list,
+       list_requests,
        {ExitCode::failed},
        "With --json the list is written while it is read; `next` is there when --limit left some out, and is what\n"
        "--after takes.\n"},
@@ -286,7 +286,7 @@ std::vector<Command> request_commands() {
        "Show one request with its key, draft, reference and certificate",
        {},
        {kRequest},
-       show,
+       show_request,
        {ExitCode::failed},
        ""},
       {"request",
@@ -304,10 +304,10 @@ std::vector<Command> request_commands() {
        {{"--timeout", "DURATION", "come back after this long, for example 30m"}},
        {kRequest},
        wait,
-       kOutcomes,
+       kRequestOutcomes,
        "Runs the same engine as `hsmbridge run`, for this request alone. Ctrl-C ends the waiting, not the request.\n"
        "A daemon may work on it at the same time.\n"},
-      {"request", "watch", "Show one request live, without working on it", {}, {kRequest}, watch, kOutcomes, ""},
+      {"request", "watch", "Show one request live, without working on it", {}, {kRequest}, watch, kRequestOutcomes, ""},
       {"request",
        "cancel",
        "Give a request up, at the provider too when it is there",
@@ -333,7 +333,7 @@ std::vector<Command> request_commands() {
         {"--reason", "TEXT", "why; demanded with --accept, --not-there, --abandon, --skip-target and --done"}},
        {kRequest},
        resolve,
-       kOutcomes,
+       kRequestOutcomes,
        "With --serial and --certificate the certificate's key is compared with the request's before anything is\n"
        "written down. --not-there makes another submission. Look at the provider first: two submissions\n"
        "are two certificates. --accept and --judge-again order nothing: the certificate that is here is judged\n"

@@ -10,7 +10,7 @@ namespace hsmbridge::cli {
 
 namespace {
 
-ExitCode init(Invocation& invocation) {
+ExitCode init_store(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const bool is_gone = invocation.arguments.has("--start-over");
   const auto store = wiring->stores().begin(is_gone ? Stores::Before::is_gone : Stores::Before::must_not_have_been);
@@ -39,7 +39,7 @@ ExitCode accept_restored(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode verify(Invocation& invocation) {
+ExitCode verify_log(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto report = wiring->stores().open_to_examine()->verify_audit(workflow::AuditDepth::whole);
   const std::string root = hex(report.head.root());
@@ -72,7 +72,7 @@ std::vector<Command> store_commands() {
        "Begin a new store at the configured path",
        {{"--start-over", "", "also where a store was that is gone: it does not know what was ordered"}},
        {},
-       init,
+       init_store,
        {ExitCode::failed, ExitCode::unavailable},
        "The first use of a path makes a store there as well. Where one was before (FILE.head\n"
        "next to it tells) and is missing or empty, every command is refused: the disk may not\n"
@@ -105,7 +105,7 @@ std::vector<Command> store_commands() {
        "Check that the audit log and the journal were not changed",
        {},
        {},
-       verify,
+       verify_log,
        {ExitCode::failed, ExitCode::unavailable},
        "Compares every entry with its hash, the tree's roots, every event of the journal with its\n"
        "entry, the order and the name of the state of every request with its events, and the\n"

@@ -42,7 +42,7 @@ ExitCode list_module(Invocation& invocation, CommandContext& context) {
   return ExitCode::done;
 }
 
-ExitCode list(Invocation& invocation) {
+ExitCode list_tokens(Invocation& invocation) {
   CommandContext context(invocation);
   if (names_module(invocation.arguments)) return list_module(invocation, context);
   if (context.wiring() == nullptr) {
@@ -66,7 +66,7 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
-ExitCode show(Invocation& invocation) {
+ExitCode show_token(Invocation& invocation) {
   CommandContext context(invocation);
   const auto view = service::view_token(*context.token_device(invocation.arguments.text("TOKEN")));
   std::string text = token_text(view.info) + "\n";
@@ -90,7 +90,7 @@ Secret secret_of(const Arguments& arguments, std::string_view option, std::strin
   return source.fetch(terminal_prompter(), what);
 }
 
-ExitCode init(Invocation& invocation) {
+ExitCode init_token(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   CommandContext context(invocation);
   const auto module = context.token_module(arguments.required("--module"));
@@ -155,7 +155,7 @@ std::vector<Command> token_commands() {
        "List the configured tokens, or those of a module",
        {{"--module", "PATH", "a PKCS#11 module, instead of the configuration"}},
        {},
-       list,
+       list_tokens,
        {ExitCode::failed, ExitCode::unavailable},
        "Logs in nowhere and spends no PIN attempt.\n"},
       {"token",
@@ -163,7 +163,7 @@ std::vector<Command> token_commands() {
        "Show one token: flags, PIN state, what it can sign",
        with({{"--mechanisms", "", "every mechanism with its key sizes"}}, token_options()),
        {named},
-       show,
+       show_token,
        {ExitCode::failed, ExitCode::unavailable},
        ""},
       {"token",
@@ -178,7 +178,7 @@ std::vector<Command> token_commands() {
         {"--yes", "", "do not ask before destroying"},
         {"--retry", "", "try an SO PIN again although one was refused"}},
        {},
-       init,
+       init_token,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        ""},
       {"token",
