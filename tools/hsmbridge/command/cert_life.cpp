@@ -196,7 +196,7 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
       throw Error{ErrorKind::refused, "nothing was renewed"};
     }
   }
-  ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1", records.size());
+  ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1", certificates.size());
   auto needs = needs_of(wiring);
   for (const auto& fingerprint : certificates) {
     many.make(fingerprint.substr(0, kShownDigits), "certificate", fingerprint, [&] {
