@@ -34,7 +34,7 @@ struct Position {
 
 // What a page is merged from. Parameters of both statements: ?1 the bound of the times, ?2 and ?3 the position that the
 // page begins behind, ?4 how many rows; `bind` gives those from ?5 on.
-struct Part {
+struct PagePart {
   const char* rows;   // time and id, in the order of the list
   const char* count;  // of those rows
   std::function<void(Query&)> bind;
@@ -46,14 +46,14 @@ struct List {
   Order order = Order::newest_first;
   Instant bound{};  // of the times: the earliest that is wanted, or the latest
   Position after;
-  std::vector<Part> parts;
+  std::vector<PagePart> parts;
 };
 
 std::vector<Position> first_of(Database& database, const List& list, std::size_t most) {
   const bool newest = list.order == List::Order::newest_first;
   std::vector<Position> found;
   Instant bound = list.bound;
-  for (const Part& part : list.parts) {
+  for (const PagePart& part : list.parts) {
     Query row = database.query(part.rows, bound, list.after.at, list.after.id, most);
     part.bind(row);
     while (row.row()) found.push_back({row.instant(0), row.text(1)});
@@ -72,7 +72,7 @@ std::vector<Position> first_of(Database& database, const List& list, std::size_t
 
 std::size_t count_of(Database& database, const List& list, std::size_t most) {
   std::size_t count = 0;
-  for (const Part& part : list.parts) {
+  for (const PagePart& part : list.parts) {
     if (count == most) break;
     Query row = database.query(part.count, list.bound, list.after.at, list.after.id, most - count);
     part.bind(row);
@@ -125,9 +125,9 @@ std::vector<std::string> words_of(const std::vector<workflow::StateName>& states
   return words;
 }
 
-std::vector<Part> request_classes(Database& database, const RequestQuery& query) {
+std::vector<PagePart> request_classes(Database& database, const RequestQuery& query) {
   const std::vector<std::string> states = words_of(query.states);
-  std::vector<Part> parts;
+  std::vector<PagePart> parts;
   std::int64_t final = -1;
   std::string state, provider, profile;
   for (;;) {
@@ -207,8 +207,8 @@ RequestLine read_request_line(const Query& row) {
   "AND (?6 IS NULL OR c.provider = ?6) AND (?7 IS NULL OR c.profile = ?7) "                    \
   "AND (?9 = '[]' OR c.status IN (SELECT value FROM json_each(?9))) AND "
 
-Part class_part(const CertificateListQuery& query, const std::string& status, const std::string& provider,
-                const std::string& profile) {
+PagePart class_part(const CertificateListQuery& query, const std::string& status, const std::string& provider,
+                    const std::string& profile) {
   if (query.since) {
     return {HSMBRIDGE_PART("SELECT c.stored_at, c.fingerprint " HSMBRIDGE_CLASS HSMBRIDGE_STORED HSMBRIDGE_LATEST),
             [=, &query](Query& one) { one.bind(status, provider, profile, query.ends_by); }};
@@ -217,7 +217,7 @@ Part class_part(const CertificateListQuery& query, const std::string& status, co
           [=](Query& one) { one.bind(status, provider, profile); }};
 }
 
-Part named_part(const CertificateListQuery& query) {
+PagePart named_part(const CertificateListQuery& query) {
   const auto bind = [&query](Query& one) {
     one.bind(*query.name, query.provider, query.profile, query.ends_by, Json(query.statuses).dump());
   };
@@ -230,8 +230,8 @@ Part named_part(const CertificateListQuery& query) {
           bind};
 }
 
-std::vector<Part> certificate_classes(Database& database, const CertificateListQuery& query) {
-  std::vector<Part> parts;
+std::vector<PagePart> certificate_classes(Database& database, const CertificateListQuery& query) {
+  std::vector<PagePart> parts;
   std::string status, provider, profile;
   for (;;) {
     Query row = database.query(
