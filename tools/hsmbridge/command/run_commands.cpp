@@ -51,7 +51,7 @@ bool equip_next(service::Equipment& equipment, StopSignals& signals, const std::
       signals.forget_hangup();
       log::info("SIGHUP: reading the configuration again");
       try {
-        equipment = service::equipped(Wiring::open(config));
+        equipment = service::equipped(Wiring::open(config), watched);
         return true;
       } catch (const Error& error) {
         // A daemon that dies of a typing mistake on SIGHUP would leave every request alone.
@@ -61,7 +61,7 @@ bool equip_next(service::Equipment& equipment, StopSignals& signals, const std::
     }
     if (signals.received() != 0 && signals.received() != SIGHUP) return false;
     try {
-      service::equip(equipment);
+      service::equip(equipment, watched);
       return true;
     } catch (const Error& error) {
       if (!std::exchange(said, true)) log::error(error.message() + " (tried again every second)");
@@ -75,7 +75,7 @@ ExitCode run(Invocation& invocation) {
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
   ServiceManager manager;
   Watched watched(manager, signals);
-  auto equipment = service::equipped(Wiring::open(invocation.config));
+  auto equipment = service::equipped(Wiring::open(invocation.config), watched);
   service::check_audit(*equipment.store);
   workflow::Engine::LeftOver left;
   do {
