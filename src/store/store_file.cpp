@@ -183,7 +183,10 @@ void expect_usable(const std::filesystem::path& file, Access access) {
       expect_trusted(path, rule);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::not_found) continue;  // SQLite removed it meanwhile
-      throw;
+      const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
+      if (rule.owner == Owner::anyone || S_ISLNK(status.st_mode) || !foreign) throw;
+      // A chown would keep out the user whose store it is: the service.
+      throw Error{error.kind(), error.message()}.hint("run this as " + user_name(status.st_uid));
     }
     // A reader needs no mark: it decides nothing by it.
     if (access == Access::read_write || path != mark_of(file)) expect_usable_by_us(path, file, access);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace hsmbridge::commandline {
@@ -103,7 +104,10 @@ class Completion {
     return option != nullptr ? option : find_option(program_.options, name);
   }
   void note_value(const Option& option, const std::string& value) {
-    if (option.name == "--config") config_ = value;
+    if (option.name != "--config") return;
+    // bash gives words as they were typed.
+    const char* const home = value.starts_with("~/") ? std::getenv("HOME") : nullptr;
+    config_ = home == nullptr ? value : home + value.substr(1);
   }
 
   void add(std::string_view text, std::string_view help) {

@@ -90,12 +90,12 @@ ExitCode help(Invocation& invocation) {
 constexpr std::string_view kBash =
     R"(# bash completion for PROGRAM: source it, or put it into /usr/share/bash-completion/completions/PROGRAM
 _FUNCTION() {
-  local IFS=$'\n' typed=() glued='' word lines before
+  local typed=() glued='' word lines before
   for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
     if [[ ${#typed[@]} -gt 0 && ( -n $glued || $word == [:=]* ) ]]; then typed[-1]+=$word; else typed+=("$word"); fi
     if [[ $word == *[:=] ]]; then glued=yes; else glued=''; fi
   done
-  lines=($(PROGRAM completion words -- "${typed[@]}" 2>/dev/null))
+  mapfile -t lines < <(PROGRAM completion words -- "${typed[@]}" 2>/dev/null)
   before=${typed[-1]%"${typed[-1]##*[:=]}"}
   COMPREPLY=()
   for word in "${lines[@]:1}"; do
@@ -104,7 +104,7 @@ _FUNCTION() {
   done
   if [[ ${lines[0]} == files ]]; then
     compopt -o filenames 2>/dev/null
-    COMPREPLY+=($(compgen -f -- "${typed[-1]#"$before"}"))
+    mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "${typed[-1]#"$before"}")
   fi
 }
 complete -F _FUNCTION PROGRAM

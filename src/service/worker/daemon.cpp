@@ -170,15 +170,15 @@ void check_audit(workflow::AuditLog& log) {
   log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
 }
 
-void equip(Equipment& equipment) {
-  equipment.options = equipment.place->engine_options({});
+void equip(Equipment& equipment, Watcher& watcher) {
+  equipment.options = equipment.place->engine_options({}, [&watcher] { watcher.alive(); });
   equipment.store = equipment.place->store();
 }
 
-Equipment equipped(std::unique_ptr<Workplace> place) {
+Equipment equipped(std::unique_ptr<Workplace> place, Watcher& watcher) {
   Equipment equipment;
   equipment.place = std::move(place);
-  equip(equipment);
+  equip(equipment, watcher);
   const auto& file = equipment.place->settings().file;
   equipment.store->append_audit(
       "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),

@@ -172,7 +172,7 @@ std::vector<Driven> drive_requests(Workplace& place, const Drive& drive) {
   if (!open.empty()) {
     Effects effects(place);
     workflow::EngineLog log;
-    auto options = place.engine_options(open);
+    auto options = place.engine_options(open, {});
     options.observers = {&log, &troubles};
     workflow::Engine engine(place.store(), effects, place.clock(), std::move(options));
     tell_of_left_out(place, before, drive);

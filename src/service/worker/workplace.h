@@ -25,7 +25,9 @@ class Workplace : public Bridge {
   virtual std::unique_ptr<workflow::Store> store() = 0;
   // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module
   // or PIN this process cannot read belongs to another one), their limits and times. `only`: these requests; empty: all.
-  virtual workflow::EngineOptions engine_options(const std::vector<RequestId>& only) = 0;
+  // `alive` (may be empty) is called before each look at a lane, which a module that hangs holds up for seconds.
+  virtual workflow::EngineOptions engine_options(const std::vector<RequestId>& only,
+                                                 const std::function<void()>& alive) = 0;
   // Found by engine_options.
   virtual std::vector<LeftOut> left_out() = 0;
   // Whether one of them could be used now: engine_options gives its lane then. The function owns what it uses: a look

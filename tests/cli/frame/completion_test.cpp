@@ -78,10 +78,15 @@ TEST_CASE("bash completes nouns and verbs and options and the names in the confi
   CHECK(bash(user, "hsmbridge key generate --la", 3) == "--label\n");
   CHECK(bash(user, "hsmbridge csr show compl", 3) == "completion.bash\n");
   CHECK(bash(user, "hsmbridge csr create --like compl", 4) == "completion.bash\n");
+  user.write("a[b]x", "");
+  user.write("abx", "");
+  CHECK(bash(user, "hsmbridge csr show a[", 3) == "a[b]x\n");  // a name, not a pattern that has another file
   CHECK(bash(user, "hsmbridge csr create --san ''", 4) == "\n");
   CHECK(bash(user, "hsmbridge csr create --san dns : x --lik", 7) == "--like\n");
   CHECK(bash(user, "hsmbridge token show w", 3) == "web web-old\n");
   CHECK(bash(user, "hsmbridge key list --token = web-", 5) == "web-old\n");
+  user.write("elsewhere/c.yaml", user.read(".config/hsmbridge/hsmbridge.yaml"));
+  CHECK(bash(user, "hsmbridge --config '~/elsewhere/c.yaml' key list --token web-", 6) == "web-old\n");
   CHECK(bash(user, "hsmbridge enroll --profile ''", 3) == "server mail\n");
   CHECK(bash(user, "hsmbridge enroll --provider t", 3) == "tsb\n");
   CHECK(bash(user, "hsmbridge approval list --as a", 4) == "alice\n");

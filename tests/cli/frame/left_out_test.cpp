@@ -64,7 +64,9 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
           "\", deadline: 10s}\nproviders:\n  tsb: {type: securosys-tsb, url: \"https://127.0.0.1:1\", ca: " + ca +
           ", api_keys: {key_operation: \"file:" + (cli / "key").string() + "\"}, sign_key: ca, time_limit: 7s}\n");
   const auto wiring = cli::Wiring::open(config);
-  const auto before = wiring->engine_options({});
+  int looks = 0;
+  const auto before = wiring->engine_options({}, [&looks] { ++looks; });
+  CHECK(looks == 2);  // a watchdog that is told before each is not late, however many hang
   CHECK(before.lanes.size() == 1);
   CHECK(before.timing.count("tsb") == 1);  // its timers ring all the same
   REQUIRE(wiring->left_out().size() == 2);
@@ -74,7 +76,7 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
 
   cli.write("web.pin", "1234\n");
   CHECK(wiring->left_out_look()());
-  const auto token = wiring->engine_options({});
+  const auto token = wiring->engine_options({}, {});
   CHECK(token.lanes.count("token:web") == 1);
   // The lease of a token's lane outlasts what may be done there under one claim: opening the key and signing.
   CHECK(token.limit_of("token:web") >= 20s);
@@ -83,7 +85,7 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
                      "-keyout", "ca.key", "-out", "ca.pem", "-days", "1", "-subj", "/CN=x"})
               .status == 0);
   CHECK(wiring->left_out_look()());
-  const auto all = wiring->engine_options({});
+  const auto all = wiring->engine_options({}, {});
   CHECK(all.lanes.count("provider:tsb") == 1);
   CHECK(all.limit_of("provider:tsb") == 7s);
   CHECK(wiring->left_out().empty());

@@ -31,7 +31,9 @@ TEST_CASE("run tells a service manager when it is ready, what it waits for, that
   bench.cli().write("daemon.yaml", bench.cli().read(kConfiguration));
   Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "--config", "daemon.yaml", "run"},
                  {{"NOTIFY_SOCKET", address}, {"WATCHDOG_USEC", "2000000"}});
-  CHECK(socket.next() == "READY=1\n");
+  auto first = socket.next();
+  while (first == "WATCHDOG=1\n") first = socket.next();  // while it looks at tokens and providers
+  CHECK(first == "READY=1\n");
   CHECK(socket.next_with("STATUS=").starts_with("STATUS=1 open request (1 AwaitingApproval)"));
   for (int i = 0; i < 3; ++i) socket.next_with("WATCHDOG=1");
 
@@ -46,15 +48,24 @@ TEST_CASE("run tells a service manager when it is ready, what it waits for, that
   CHECK(socket.next_with("STATUS=").starts_with("STATUS=1 open request (1 AwaitingApproval)"));
 
   // One that cannot be read is not taken, and the work goes on with the one before.
+  const auto good = bench.cli().read("daemon.yaml");
   bench.cli().write("daemon.yaml", "tokens: [\n");
+  CHECK(bench.cli().run({"--config", "daemon.yaml", "run", "--check"}).status == 2);
   daemon.signal(SIGHUP);
   socket.next_with("RELOADING=1\n");
   socket.next_with("READY=1\n");
   bench.wait_for_words("the configuration is not taken");
   REQUIRE(bench.approve_all("alice") == 1);
   REQUIRE(bench.approve_all("bob") == 1);
-  socket.next_with("STATUS=0 open requests");
+  const auto refused = socket.next_with("0 open requests");
+  CHECK(refused.starts_with("STATUS=the configuration of 20"));
+  CHECK(refused.find("Z was refused: see the log; 0 open requests") != std::string::npos);
   CHECK(bench.state_of(Bench::id_in(asked)) == "Completed");
+
+  bench.cli().write("daemon.yaml", good);
+  CHECK(bench.cli().run({"--config", "daemon.yaml", "run", "--check"}).status == 0);
+  daemon.signal(SIGHUP);
+  socket.next_with("STATUS=0 open requests");
 
   daemon.signal(SIGTERM);
   socket.next_with("STOPPING=1\n");

@@ -167,6 +167,20 @@ TEST_CASE_METHOD(Fixture, "a store that somebody else may write is refused with 
   CHECK(open()->list({}).size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "root is told as whom to write another user's store") {
+  if (::geteuid() != 0) return;
+  open();
+  REQUIRE(::chown(file.c_str(), 65534, 65534) == 0);
+  std::string hint;
+  try {
+    open();
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::denied);
+    hint = error.hint();
+  }
+  CHECK(hint == "run this as nobody");  // a chown would keep its user out
+}
+
 TEST_CASE_METHOD(Fixture, "a look at a store in use leaves the locks of the process on it") {
   auto store = open();
   sqlite3* mine = nullptr;

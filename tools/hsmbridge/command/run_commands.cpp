@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "service/worker/daemon.h"
@@ -9,6 +10,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -33,12 +35,18 @@ class Watched final : public service::Watcher {
     manager_.alive();
   }
   void status(const std::string& line) override {
-    if (signals_.received() == 0) manager_.status(line);
+    if (signals_.received() == 0) manager_.status(refused_ + line);
+  }
+  // The configuration that was read last, and whether it is worked with: said until there is a good one.
+  void read(Instant now, bool taken) {
+    const auto when = std::chrono::floor<std::chrono::seconds>(now);
+    refused_ = taken ? "" : fmt::format("the configuration of {} was refused: see the log; ", rfc3339(when));
   }
 
  private:
   ServiceManager& manager_;
   const StopSignals& signals_;
+  std::string refused_;
 };
 
 // What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
@@ -51,17 +59,19 @@ bool equip_next(service::Equipment& equipment, StopSignals& signals, const std::
       signals.forget_hangup();
       log::info("SIGHUP: reading the configuration again");
       try {
-        equipment = service::equipped(Wiring::open(config));
+        equipment = service::equipped(Wiring::open(config), watched);
+        watched.read(equipment.place->clock().now(), true);
         return true;
       } catch (const Error& error) {
         // A daemon that dies of a typing mistake on SIGHUP would leave every request alone.
         log::error(error.message());
         log::error("the configuration is not taken; going on with the one before");
+        watched.read(equipment.place->clock().now(), false);
       }
     }
     if (signals.received() != 0 && signals.received() != SIGHUP) return false;
     try {
-      service::equip(equipment);
+      service::equip(equipment, watched);
       return true;
     } catch (const Error& error) {
       if (!std::exchange(said, true)) log::error(error.message() + " (tried again every second)");
@@ -71,11 +81,15 @@ bool equip_next(service::Equipment& equipment, StopSignals& signals, const std::
 }
 
 ExitCode run(Invocation& invocation) {
+  if (invocation.arguments.has("--check")) {
+    Wiring::open(invocation.config);
+    return ExitCode::done;
+  }
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
   ServiceManager manager;
   Watched watched(manager, signals);
-  auto equipment = service::equipped(Wiring::open(invocation.config));
+  auto equipment = service::equipped(Wiring::open(invocation.config), watched);
   service::check_audit(*equipment.store);
   workflow::Engine::LeftOver left;
   do {
@@ -105,7 +119,7 @@ std::vector<Command> run_commands() {
   return {{"run",
            "",
            "Work on every request and renew certificates until told to stop (the daemon)",
-           {},
+           {{"--check", "", "only read the configuration, and say what cannot be taken (before SIGHUP)"}},
            {},
            run,
            {ExitCode::failed, ExitCode::unavailable},
@@ -113,7 +127,8 @@ std::vector<Command> run_commands() {
            "does not take meanwhile is kept in a file next to it, which the next worker stores:\n"
            "then the exit code is 5. While a token or provider is down its requests wait; that\n"
            "is said once, and once more when it works again. SIGHUP reads the\n"
-           "configuration again. Any number of processes may run on one store: they share\n"
+           "configuration again; one that cannot be taken is said, in the status too, and the\n"
+           "one before goes on. Any number of processes may run on one store: they share\n"
            "the work. A token or provider that this process cannot use (module, PIN or key\n"
            "not readable) is left to another one, and looked at again within a minute.\n"
            "At the start and once a minute it renews what is due (`renew_before` of the\n"

@@ -311,7 +311,7 @@ std::function<void()> Wiring::lane_check(const std::string& lane) {
   };
 }
 
-workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
+workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only, const std::function<void()>& alive) {
   if (stores_->configured()) store()->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
@@ -319,6 +319,7 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   options.lanes["local"] = kLocalPlaces;
   std::vector<service::LeftOut> left_out;
   const auto work_in = [&](const std::string& lane, unsigned places, std::optional<Duration> limit) {
+    if (alive) alive();
     try {
       lane_check(lane)();
       options.lanes[lane] = places;

@@ -64,7 +64,8 @@ class Wiring final : public service::Workplace {
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();
 
-  workflow::EngineOptions engine_options(const std::vector<RequestId>& only) override;
+  workflow::EngineOptions engine_options(const std::vector<RequestId>& only,
+                                         const std::function<void()>& alive) override;
   std::vector<service::LeftOut> left_out() override;
   std::function<bool()> left_out_look() override;
 
