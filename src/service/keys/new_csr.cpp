@@ -1,6 +1,5 @@
 #include "service/keys/new_csr.h"
 
-#include "base/many_files.h"
 #include "service/content/csr.h"
 #include "service/keys/keys.h"
 #include "workflow/engine/lane_pauses.h"
@@ -155,16 +154,6 @@ std::string CsrMaker::why_not_there(const NewCsr& wanted, MadeCsr& made, const w
   }
 }
 
-// On disk when it returns.
-void CsrMaker::write(const NewCsr& wanted, ByteView der, Part part) {
-  const Bytes content = written_form(der, run_.form);
-  if (part == Part::alone || run_.existing == Existing::replace) {
-    return write_file(wanted.out, content, FileMode::public_0644, run_.existing);
-  }
-  write_new_file(wanted.out, content, FileMode::public_0644);
-  written_.add(folder_of(wanted.out), [](const auto& folders) { sync_file_systems(folders); });
-}
-
 MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
   MadeCsr made;
   made.ask = ask_of(wanted, run_);
@@ -197,7 +186,9 @@ MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
   made.key = in_use->key;
   OneUse signer(*in_use->signer, intent.more);
   made.der = create_csr(signer, made.ask);
-  if (!wanted.out.empty()) write(wanted, made.der, part);
+  if (!wanted.out.empty()) {
+    write_file(wanted.out, written_form(made.der, run_.form), FileMode::public_0644, run_.existing);
+  }
   return made;
 }
 
