@@ -341,7 +341,8 @@ void remember(const Session& session, const KeyObjects& key) {
   const unsigned long epoch = session.epoch();
   if (!key.private_half || key.info.spki.empty() || !key.info.paired || epoch != token.epoch) return;
   const std::lock_guard lock(token.found_mutex);
-  if (token.found.size() >= kMost) token.found.clear();
+  // One makes room, not all: those that were just read are about to be used.
+  if (token.found.size() >= kMost) token.found.erase(token.found.begin());
   token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
                                TokenState::FoundKey{*key.private_half, epoch, std::make_shared<KeyInfo>(key.info)});
 }
@@ -438,7 +439,10 @@ std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::sp
     if (!selector.uri().empty() || selector.id().empty() == selector.label().empty()) continue;
     std::set<const KeyObjects*> matches;
     const auto match = [&](const auto& range) {
-      for (auto at = range.first; at != range.second; ++at) matches.insert(of_half.at(at->second));
+      for (auto at = range.first; at != range.second; ++at) {
+        // A module that does not search by class may show certificates among them.
+        if (const auto half = of_half.find(at->second); half != of_half.end()) matches.insert(half->second);
+      }
     };
     if (selector.id().empty()) {
       match(with_label.equal_range(selector.label()));
