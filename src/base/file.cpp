@@ -83,6 +83,10 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
 void sync_folder(const std::filesystem::path& folder) {
   const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid()) ::fsync(fd.get());
@@ -131,7 +135,7 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
     if (!file.is_there() || mode == FileMode::private_0600) access.mode = static_cast<unsigned>(mode);
     return file.replace(content, access);
   }
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path folder = folder_of(path);
   const TemporaryFile temporary(folder / fmt::format(".{}.{}", path.filename().string(), hex(random_bytes(8))));
   {
     const Descriptor fd(::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -148,6 +152,11 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
     throw system_error("cannot write", path, errno);
   }
   sync_folder(folder);
+}
+
+void expect_folder_takes_files(const std::filesystem::path& path) {
+  const std::filesystem::path folder = folder_of(path);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw system_error("cannot create a file in", folder, errno);
 }
 
 Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers) {

@@ -40,7 +40,7 @@ struct CsrRun {
 struct MadeCsr {
   workflow::KeyInfo key;
   bool key_made = false;
-  bool already = false;  // its file was there: nothing was signed or written
+  bool already = false;  // its file was there: no CSR was signed and none written
   Bytes der;
   x509::RequestedContent ask;
   std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
@@ -63,7 +63,8 @@ class CsrMaker {
 
   enum class Part {
     alone,
-    // One whose file is what would be written (same key, content and algorithm, and the signature verifies) is taken.
+    // One whose file is what would be written (same key, which may still sign, content and algorithm, and the signature
+    // verifies) is taken.
     of_batch,
   };
   // What can be refused is refused before a key is made or used. Throws what making and opening a key throw, conflict
@@ -81,6 +82,7 @@ class CsrMaker {
   };
   Opened open(workflow::KeyInfo key, const workflow::Intent& intent);
   Opened opened(const std::string& selector, const workflow::Intent& intent);
+  workflow::KeyInfo make_key(const NewCsr& wanted, const x509::KeySpec& spec, Part part);
   void forget(const std::string& label);
   std::string why_not_there(const NewCsr& wanted, MadeCsr& made, const workflow::Intent& intent);
 
