@@ -343,8 +343,9 @@ void remember(const Session& session, const KeyObjects& key) {
   const std::lock_guard lock(token.found_mutex);
   // One makes room, not all: those that were just read are about to be used.
   if (token.found.size() >= kMost) token.found.erase(token.found.begin());
-  token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
-                               TokenState::FoundKey{*key.private_half, epoch, std::make_shared<KeyInfo>(key.info)});
+  token.found.insert_or_assign(
+      {key.info.id, key.info.label, key.info.spki},
+      TokenState::FoundKey{*key.private_half, key.public_half, epoch, std::make_shared<KeyInfo>(key.info)});
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
@@ -542,6 +543,20 @@ std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& sele
     key = *found.info;
   }
   return key;
+}
+
+bool still_shows_public_key(const Session& session, const KeyInfo& info) {
+  TokenState& token = session.token();
+  std::optional<CK_OBJECT_HANDLE> half;
+  {
+    const std::lock_guard lock(token.found_mutex);
+    const auto found = token.found.find({info.id, info.label, info.spki});
+    if (found != token.found.end() && found->second.epoch == token.epoch) half = found->second.public_half;
+  }
+  if (!half) return false;
+  const auto records = read_records(session, {&*half, 1});
+  return records.size() == 1 && records.front().object_class == CKO_PUBLIC_KEY && records.front().id == info.id &&
+         records.front().spki == info.spki;
 }
 
 PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look) {

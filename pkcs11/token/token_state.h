@@ -25,7 +25,7 @@ namespace hsmbridge::pkcs11 {
 struct IdleSession {
   CK_SESSION_HANDLE handle = 0;
   bool writable = false;
-  Duration since{};  // CLOCK_BOOTTIME of its last use
+  Duration since{};                  // CLOCK_BOOTTIME of its last use
   unsigned long initialisation = 0;  // TokenState::initialisation before it was opened
 };
 
@@ -69,10 +69,11 @@ struct TokenState {
   std::mutex mending_mutex;  // one at a time decides what follows from a lost session or login
   UsageGate gate;
 
-  // The private halves that searches of this login found, by what tells a key from others: a use of a key looks there
+  // The halves that searches of this login found, by what tells a key from others: a use of a key looks there
   // before it searches. Bounded; of another epoch they are worth nothing.
   struct FoundKey {
     unsigned long private_half = 0;
+    std::optional<unsigned long> public_half;
     unsigned long epoch = 0;
     std::shared_ptr<const workflow::KeyInfo> info;  // as the search showed it
   };
