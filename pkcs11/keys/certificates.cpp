@@ -143,7 +143,9 @@ CertificatePlacement put(Token& token, const KeyInfo& key, Key known, ByteView c
   }
   CertificatePlacement placement;
   writing(token.state(), [&](Session& session) {
-    if (known == Key::remembered) locate_private_half(session, key, Look::remembered);
+    if (known == Key::remembered) {
+      locate_private_half(session, key, still_shows_public_key(session, key) ? Look::remembered : Look::again);
+    }
     constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kValue{CKA_VALUE};
     std::optional<CK_OBJECT_HANDLE> ours;
     // Only of this key: a token may hold another key's certificate, or an issuer's, under the same CKA_ID.

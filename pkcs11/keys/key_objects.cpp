@@ -341,9 +341,11 @@ void remember(const Session& session, const KeyObjects& key) {
   const unsigned long epoch = session.epoch();
   if (!key.private_half || key.info.spki.empty() || !key.info.paired || epoch != token.epoch) return;
   const std::lock_guard lock(token.found_mutex);
-  if (token.found.size() >= kMost) token.found.clear();
-  token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
-                               TokenState::FoundKey{*key.private_half, epoch, std::make_shared<KeyInfo>(key.info)});
+  // One makes room, not all: those that were just read are about to be used.
+  if (token.found.size() >= kMost) token.found.erase(token.found.begin());
+  token.found.insert_or_assign(
+      {key.info.id, key.info.label, key.info.spki},
+      TokenState::FoundKey{*key.private_half, key.public_half, epoch, std::make_shared<KeyInfo>(key.info)});
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
@@ -438,7 +440,10 @@ std::vector<std::optional<KeyInfo>> keys_of_many(const Session& session, std::sp
     if (!selector.uri().empty() || selector.id().empty() == selector.label().empty()) continue;
     std::set<const KeyObjects*> matches;
     const auto match = [&](const auto& range) {
-      for (auto at = range.first; at != range.second; ++at) matches.insert(of_half.at(at->second));
+      for (auto at = range.first; at != range.second; ++at) {
+        // A module that does not search by class may show certificates among them.
+        if (const auto half = of_half.find(at->second); half != of_half.end()) matches.insert(half->second);
+      }
     };
     if (selector.id().empty()) {
       match(with_label.equal_range(selector.label()));
@@ -538,6 +543,20 @@ std::optional<KeyInfo> remembered_key(TokenState& token, const KeySelector& sele
     key = *found.info;
   }
   return key;
+}
+
+bool still_shows_public_key(const Session& session, const KeyInfo& info) {
+  TokenState& token = session.token();
+  std::optional<CK_OBJECT_HANDLE> half;
+  {
+    const std::lock_guard lock(token.found_mutex);
+    const auto found = token.found.find({info.id, info.label, info.spki});
+    if (found != token.found.end() && found->second.epoch == token.epoch) half = found->second.public_half;
+  }
+  if (!half) return false;
+  const auto records = read_records(session, {&*half, 1});
+  return records.size() == 1 && records.front().object_class == CKO_PUBLIC_KEY && records.front().id == info.id &&
+         records.front().spki == info.spki;
 }
 
 PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look) {

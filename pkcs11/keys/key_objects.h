@@ -56,6 +56,10 @@ struct PrivateHalf {
 enum class Look { remembered, again };
 PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look);
 
+// Whether the public half that a search of this login found is there and shows the key's id and public key: a token may
+// give the handle of a key that was destroyed to another of its id and label, and only a signature tells those apart.
+bool still_shows_public_key(const Session& session, const KeyInfo& info);
+
 // "id=0a01 label=web ec:P-256", for a candidate in an error.
 std::string candidate_text(const KeyInfo& key);
 

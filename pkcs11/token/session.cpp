@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <mutex>
+#include <shared_mutex>
 
 namespace hsmbridge::pkcs11 {
 namespace {
@@ -76,9 +78,10 @@ void Session::take_or_open(Access access) {
     }
     if (token_.open < token_.limit) {
       ++token_.open;
+      const unsigned long initialisation = token_.initialisation;
       lock.unlock();
       try {
-        open_one(access);
+        open_one(access, initialisation);
         return;
       } catch (const TokenFailure& failure) {
         lock.lock();
@@ -104,35 +107,48 @@ void Session::take_or_open(Access access) {
   }
 }
 
-void Session::open_one(Access access) {
+void Session::open_one(Access access, unsigned long initialisation) {
   // With one session for everything it must be able to write: opening another one would end the login.
   const bool writable = access == Access::write || token_.limit == 1;
   const CK_FLAGS flags = CKF_SERIAL_SESSION | (writable ? CKF_RW_SESSION : 0UL);
   CK_SESSION_HANDLE opened = 0;
   check(functions().C_OpenSession(token_.current_slot(), flags, nullptr, nullptr, &opened), "C_OpenSession",
         "open a session");
-  session_ = {.handle = opened, .writable = writable, .since = token_.clock.since_boot()};
+  session_ = {
+      .handle = opened, .writable = writable, .since = token_.clock.since_boot(), .initialisation = initialisation};
 }
 
-void Session::discard_and_keep_login() noexcept {
-  discard_ = true;
+// With the mutex held.
+void Session::open_spare() noexcept {
+  CK_SESSION_HANDLE opened = 0;
+  if (functions().C_OpenSession(token_.slot, CKF_SERIAL_SESSION, nullptr, nullptr, &opened) != CKR_OK) return;
+  ++token_.open;
+  token_.idle.push_back({.handle = opened,
+                         .writable = false,
+                         .since = token_.clock.since_boot(),
+                         .initialisation = token_.initialisation});
+}
+
+// Closed without the pool's mutex: a token in trouble may take long.
+void Session::close() noexcept {
+  const std::shared_lock no_new_handles(token_.handles_mutex);
   {
     const std::lock_guard lock(token_.mutex);
-    if (token_.open != 1 || token_.limit == 1) return;
+    ++token_.leaving;
+    if (session_.initialisation != token_.initialisation) return;
+    // Of several that are closed together the last one sees that it is the last.
+    if (keep_login_ && token_.open == token_.leaving && token_.limit > 1) open_spare();
   }
-  CK_SESSION_HANDLE opened = 0;
-  if (functions().C_OpenSession(token_.current_slot(), CKF_SERIAL_SESSION, nullptr, nullptr, &opened) != CKR_OK) return;
-  const std::lock_guard lock(token_.mutex);
-  ++token_.open;
-  token_.idle.push_back({.handle = opened, .writable = false, .since = token_.clock.since_boot()});
+  token_.functions().C_CloseSession(session_.handle);  // dead already, mostly: the result says nothing
 }
 
 void Session::give_back() noexcept {
-  if (discard_) token_.functions().C_CloseSession(session_.handle);  // dead already, mostly: the result says nothing
+  if (discard_) close();
   {
     const std::lock_guard lock(token_.mutex);
     ++token_.given_back;
-    if (discard_) {
+    if (discard_) --token_.leaving;
+    if (discard_ || session_.initialisation != token_.initialisation) {
       if (--token_.open == 0) token_.logged_in = false;
     } else {
       session_.since = token_.clock.since_boot();
@@ -142,19 +158,20 @@ void Session::give_back() noexcept {
   token_.freed.notify_one();
 }
 
-bool recover(TokenState& token, Session* session, const TokenFailure& failure, unsigned attempt) {
+bool recover(TokenState& token, Session* session, unsigned long epoch, const TokenFailure& failure, unsigned attempt) {
   if (failure.recovery() == Recovery::give_up || failure.recovery() == Recovery::smaller_template) return false;
   log::debug(fmt::format("token {}: {}", token.access.name, failure.message()));
+  const std::lock_guard one_at_a_time(token.mending_mutex);
   const auto drop_idle = [&token] {
-    const std::lock_guard lock(token.mutex);
     for (const IdleSession& idle : token.idle) token.functions().C_CloseSession(idle.handle);
     token.open -= static_cast<unsigned>(token.idle.size());
     token.idle.clear();
   };
-  // Another thread met the same since this session was taken, and has mended it: mending it again would take the sessions
-  // and the login from under those that go on.
-  if (session != nullptr && session->epoch() != token.epoch && failure.recovery() != Recovery::reinitialize) {
-    if (failure.recovery() == Recovery::new_session) session->discard();
+  // Another thread met the same since then, and has mended it: mending it again would take the sessions and the login
+  // from under those that go on.
+  if (epoch != token.epoch) {
+    const bool is_dead = failure.recovery() == Recovery::new_session || failure.recovery() == Recovery::reinitialize;
+    if (session != nullptr && is_dead) session->discard();
     return attempt < kMostTries && !failure.is_once_only();
   }
   switch (failure.recovery()) {
@@ -163,14 +180,22 @@ bool recover(TokenState& token, Session* session, const TokenFailure& failure, u
     case Recovery::new_session:
       // What ended one session (C_CloseAllSessions, an HSM that restarted) mostly ended all of them.
       if (session != nullptr) session->discard();
-      if (failure.code() != CKR_OPERATION_ACTIVE && failure.code() != CKR_OPERATION_NOT_INITIALIZED) drop_idle();
+      if (failure.code() != CKR_OPERATION_ACTIVE && failure.code() != CKR_OPERATION_NOT_INITIALIZED) {
+        const std::lock_guard lock(token.mutex);
+        drop_idle();
+      }
       break;
     case Recovery::login_again:
       token.logged_in = false;
       break;
     case Recovery::reinitialize:
       if (session != nullptr) session->discard();
-      drop_idle();
+      {
+        const std::unique_lock none_is_being_closed(token.handles_mutex);
+        const std::lock_guard lock(token.mutex);
+        drop_idle();
+        ++token.initialisation;
+      }
       if (attempt < kMostTries && !failure.is_once_only()) {
         token.module->state().initialize();
         find_slot_again(token);

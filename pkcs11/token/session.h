@@ -39,24 +39,27 @@ class Session {
   // The session is closed instead of going back to the pool.
   void discard() noexcept { discard_ = true; }
   // The same for a session that is well but has an operation open, which only closing it ends: closing the last session
-  // would end the login (PKCS#11 v2.40 §5.6), so another one is opened before.
-  void discard_and_keep_login() noexcept;
+  // would end the login (PKCS#11 v2.40 §5.6), so another one is opened before that.
+  void discard_and_keep_login() noexcept { discard_ = keep_login_ = true; }
 
  private:
   void take_or_open(Access access);
-  void open_one(Access access);
+  void open_one(Access access, unsigned long initialisation);
+  void close() noexcept;
   void give_back() noexcept;
+  void open_spare() noexcept;
 
   TokenState& token_;
   IdleSession session_;
   bool discard_ = false;
+  bool keep_login_ = false;
   bool last_try_;
   unsigned long epoch_ = 0;
 };
 
 // What follows from a failed call; true when the work may be run once more (at most kMostTries times in all, and never
-// after a failed C_Login).
-bool recover(TokenState& token, Session* session, const TokenFailure& failure, unsigned attempt);
+// after a failed C_Login). `session` is null when none was to be had; `epoch` is the token's before it was asked for.
+bool recover(TokenState& token, Session* session, unsigned long epoch, const TokenFailure& failure, unsigned attempt);
 // Names the token in an error that is about to leave this folder.
 void name_token(const TokenState& token, Error& error);
 
@@ -68,12 +71,13 @@ auto with_session(TokenState& token, Access access, Needs needs, Ask ask, UsageG
   for (unsigned attempt = 1;; ++attempt) {
     try {
       const UsageGate::Pass pass(token.gate, use, token.access.session_wait);
+      const unsigned long epoch = token.epoch;
       std::optional<Session> session;
       try {
         session.emplace(token, access, needs, ask, attempt);
         return Result(work(*session));
       } catch (const TokenFailure& failure) {
-        if (!recover(token, session ? &*session : nullptr, failure, attempt)) throw;
+        if (!recover(token, session ? &*session : nullptr, session ? session->epoch() : epoch, failure, attempt)) throw;
       }
     } catch (Error& error) {
       name_token(token, error);

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <tuple>
@@ -24,7 +25,8 @@ namespace hsmbridge::pkcs11 {
 struct IdleSession {
   CK_SESSION_HANDLE handle = 0;
   bool writable = false;
-  Duration since{};  // CLOCK_BOOTTIME of its last use
+  Duration since{};                  // CLOCK_BOOTTIME of its last use
+  unsigned long initialisation = 0;  // TokenState::initialisation before it was opened
 };
 
 struct TokenState {
@@ -45,13 +47,17 @@ struct TokenState {
   std::string distinction;  // see PinSubject
   bool login_required = true;
 
-  std::mutex mutex;  // guards slot, idle, open, limit, given_back
+  std::mutex mutex;  // guards slot, idle, open, leaving, limit, given_back, initialisation
   std::condition_variable freed;
   CK_SLOT_ID slot = 0;
   std::vector<IdleSession> idle;
   unsigned open = 0;
+  unsigned leaving = 0;  // of those, being closed
   unsigned limit = 1;
-  unsigned long given_back = 0;  // sessions so far: while it grows, who waits for one waits in a queue that moves
+  // How often the module was initialised again: session handles from before may be another thread's now.
+  unsigned long initialisation = 0;
+  std::shared_mutex handles_mutex;  // held while a session is closed, and alone when that number grows
+  unsigned long given_back = 0;     // sessions so far: while it grows, who waits for one waits in a queue that moves
 
   // Digests, keyed by a secret of this process, of the PINs that logged in: guarded by the LockedWork::login lock.
   std::map<UserType, Bytes> right_pins;
@@ -60,12 +66,14 @@ struct TokenState {
   std::atomic<bool> logged_in{false};
   // Object handles found under another epoch are stale: a login or the module was lost in between.
   std::atomic<unsigned long> epoch{1};
+  std::mutex mending_mutex;  // one at a time decides what follows from a lost session or login
   UsageGate gate;
 
-  // The private halves that searches of this login found, by what tells a key from others: a use of a key looks there
+  // The halves that searches of this login found, by what tells a key from others: a use of a key looks there
   // before it searches. Bounded; of another epoch they are worth nothing.
   struct FoundKey {
     unsigned long private_half = 0;
+    std::optional<unsigned long> public_half;
     unsigned long epoch = 0;
     std::shared_ptr<const workflow::KeyInfo> info;  // as the search showed it
   };

@@ -3,7 +3,6 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file_io.h"
-#include "base/many_files.h"
 #include "base/target_file.h"
 #include "base/trust.h"
 
@@ -15,7 +14,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -85,31 +83,13 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
 void sync_folder(const std::filesystem::path& folder) {
   const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid()) ::fsync(fd.get());
-}
-
-enum class OnDisk { now, later };
-
-void write_new(const std::filesystem::path& path, ByteView content, FileMode mode, OnDisk on_disk) {
-  const std::filesystem::path folder = folder_of(path);
-  const TemporaryFile temporary(folder / fmt::format(".{}.{}", path.filename().string(), hex(random_bytes(8))));
-  {
-    const Descriptor fd(::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.valid()) throw system_error("cannot create a file in", folder, errno);
-    write_all(fd.get(), content, path);
-    if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw system_error("cannot set the mode of", path, errno);
-    if (on_disk == OnDisk::now && ::fsync(fd.get()) != 0) throw system_error("cannot sync", path, errno);
-  }
-  if (::link(temporary.path().c_str(), path.c_str()) != 0) {
-    if (errno == EEXIST) {
-      throw Error{ErrorKind::conflict, fmt::format("{} exists already and was not touched", path.string())}.hint(
-          "name another file, or give --force to replace it");
-    }
-    throw system_error("cannot write", path, errno);
-  }
-  if (on_disk == OnDisk::now) sync_folder(folder);
 }
 
 }  // namespace
@@ -155,27 +135,28 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
     if (!file.is_there() || mode == FileMode::private_0600) access.mode = static_cast<unsigned>(mode);
     return file.replace(content, access);
   }
-  write_new(path, content, mode, OnDisk::now);
-}
-
-void write_new_file(const std::filesystem::path& path, ByteView content, FileMode mode) {
-  write_new(path, content, mode, OnDisk::later);
-}
-
-void sync_file_systems(std::span<const std::filesystem::path> folders) {
-  std::set<dev_t> synced;
-  for (const std::filesystem::path& folder : folders) {
-    const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    struct stat status {};
-    if (!fd.valid() || ::fstat(fd.get(), &status) != 0) throw system_error("cannot sync", folder, errno);
-    if (synced.insert(status.st_dev).second && ::syncfs(fd.get()) != 0) {
-      throw system_error("cannot sync", folder, errno);
-    }
+  const std::filesystem::path folder = folder_of(path);
+  const TemporaryFile temporary(folder / fmt::format(".{}.{}", path.filename().string(), hex(random_bytes(8))));
+  {
+    const Descriptor fd(::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.valid()) throw system_error("cannot create a file in", folder, errno);
+    write_all(fd.get(), content, path);
+    if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw system_error("cannot set the mode of", path, errno);
+    if (::fsync(fd.get()) != 0) throw system_error("cannot sync", path, errno);
   }
+  if (::link(temporary.path().c_str(), path.c_str()) != 0) {
+    if (errno == EEXIST) {
+      throw Error{ErrorKind::conflict, fmt::format("{} exists already and was not touched", path.string())}.hint(
+          "name another file, or give --force to replace it");
+    }
+    throw system_error("cannot write", path, errno);
+  }
+  sync_folder(folder);
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+void expect_folder_takes_files(const std::filesystem::path& path) {
+  const std::filesystem::path folder = folder_of(path);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) throw system_error("cannot create a file in", folder, errno);
 }
 
 Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers) {

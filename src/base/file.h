@@ -21,6 +21,10 @@ Bytes read_file(const std::filesystem::path& path, std::size_t most = 16U << 20U
 // kept (private_0600 is always set). Throws conflict, denied, unavailable (disk full).
 void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing);
 
+// Throws not_found or denied unless this process may put a file next to this one: to be asked before what cannot be
+// undone is done for the file.
+void expect_folder_takes_files(const std::filesystem::path& path);
+
 // Who may be able to read a file that holds a secret. `anyone` is for places that somebody else guards, such as the
 // credentials folder of systemd, whose access lists look like a group's permission.
 enum class SecretReaders { owner_only, anyone };

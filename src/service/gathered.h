@@ -3,8 +3,8 @@
 #include "base/error.h"
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -27,16 +27,16 @@ class Gathered {
       busy_ = true;
       const std::vector<Waiting*> all = std::exchange(waiting_, {});
       lock.unlock();
-      const std::optional<Error> failure = failure_of(all, work);
+      const std::shared_ptr<const Error> failure = failure_of(all, work);
       lock.lock();
       for (Waiting* const one : all) {
-        one->failure = failure;  // a copy each: errors are added to on their way up
+        one->failure = failure;
         one->done = true;
         one->changed.notify_one();
       }
       let_next();
     }
-    if (mine.failure) throw std::move(*mine.failure);
+    if (mine.failure) throw Error(*mine.failure);  // a copy each: errors are added to on their way up
   }
 
   // As long as it lives no work is done. Not to be nested.
@@ -64,7 +64,7 @@ class Gathered {
     Item item;
     std::condition_variable changed;  // its own: a commit need not wake those whose turn has not come
     bool done = false;
-    std::optional<Error> failure;
+    std::shared_ptr<const Error> failure;
   };
   // With the mutex held, so that nobody who is told of it is gone.
   void let_next() {
@@ -74,15 +74,15 @@ class Gathered {
   }
   // noexcept: nobody who waits may be left behind.
   template <class Work>
-  static std::optional<Error> failure_of(const std::vector<Waiting*>& all, Work& work) noexcept {
+  static std::shared_ptr<const Error> failure_of(const std::vector<Waiting*>& all, Work& work) noexcept {
     try {
       std::vector<Item> items;
       items.reserve(all.size());
       for (Waiting* const one : all) items.push_back(std::move(one->item));
       work(items);
-      return std::nullopt;
+      return nullptr;
     } catch (...) {
-      return current_error();
+      return std::make_shared<const Error>(current_error());
     }
   }
 

@@ -487,6 +487,16 @@ TEST_CASE("a key that was deleted since it was seen signs nothing and gets no ce
           ErrorKind::conflict);
     CHECK(list_certificates(*token).empty());
   }
+  SECTION("and neither does another one that has its handle") {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", hex(key.id), "--label", "web"}).status ==
+            0);
+    const KeyInfo other = find_key(*token, by_id);
+    auto& found = token->state().found;
+    found.at({key.id, key.label, key.spki}).private_half = found.at({other.id, other.label, other.spki}).private_half;
+    CHECK(error_of([&] { put_certificate(*token, by_id, key.spki_hash, certificate, {}); }).kind() ==
+          ErrorKind::conflict);
+    CHECK(list_certificates(*token).empty());
+  }
 }
 
 TEST_CASE("a certificate is put beside a pinned key that was seen before") {

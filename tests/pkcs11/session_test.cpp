@@ -182,6 +182,54 @@ TEST_CASE("a lost session that another thread mended meanwhile is not mended twi
   CHECK(faults.calls("C_Login") == logins + 1);
 }
 
+TEST_CASE("a module that another thread initialised again is not initialised twice and no new handle is closed") {
+  Faults faults;
+  KeyOnToken on;
+  const unsigned logins = faults.calls("C_Login");
+  unsigned closed = 0;
+  unsigned tries = 0;
+  reading(on.token->state(), [&](Session& session) {
+    if (++tries == 1) {
+      faults.finalize();
+      std::thread([&] { on.sign(); }).join();
+      closed = faults.calls("C_CloseSession");
+      session.check(CKR_CRYPTOKI_NOT_INITIALIZED, "C_GetAttributeValue", "read an object");
+    }
+    return true;
+  });
+  CHECK(tries == 2);
+  CHECK(faults.calls("C_Login") == logins + 1);
+  CHECK(faults.calls("C_CloseSession") == closed);
+  on.sign();
+  CHECK(faults.calls("C_Login") == logins + 1);
+}
+
+TEST_CASE("a session from before the module was initialised again does not go back to the pool") {
+  Faults faults;
+  KeyOnToken on;
+  reading(on.token->state(), [&](Session&) {
+    faults.finalize();
+    std::thread([&] { on.sign(); }).join();
+    return true;
+  });
+  CHECK(on.token->state().open == on.token->state().idle.size());
+  CHECK(on.token->state().idle.size() == 1);
+}
+
+TEST_CASE("sessions that are all given up together leave one that keeps the login") {
+  Faults faults;
+  KeyOnToken on(2);
+  const unsigned logins = faults.calls("C_Login");
+  {
+    Session one(on.token->state(), Access::read, Needs::login, Ask::when_idle);
+    Session other(on.token->state(), Access::read, Needs::login, Ask::when_idle);
+    one.discard_and_keep_login();
+    other.discard_and_keep_login();
+  }
+  on.sign();
+  CHECK(faults.calls("C_Login") == logins);
+}
+
 TEST_CASE("a pool whose sessions are all busy says so after its wait") {
   Faults faults;
   KeyOnToken on(1);

@@ -20,7 +20,9 @@ namespace {
 // What is on the terminal now: of the process, as its standard error is.
 struct Terminal {
   std::mutex mutex;
-  bool transient = false;  // the cursor is behind a line that the next words replace
+  // The cursor is behind a line that the next words written here replace. Warnings, and a prompt for a PIN, are written
+  // elsewhere and stand behind it.
+  bool transient = false;
 };
 Terminal& terminal() {
   static Terminal one;

@@ -9,8 +9,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <set>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -110,14 +113,34 @@ bool is_label(const std::string& selector) {
   return !selector.starts_with("id=") && !selector.starts_with("pkcs11:");
 }
 
+// The labels of keys that rows make, and the first row of each.
+std::map<std::string, std::size_t> labels_made(const std::vector<BatchRow>& rows, const NewCsr& typed) {
+  std::map<std::string, std::size_t> made;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const BatchRow& row = rows[i];
+    try {
+      if (row.has("new-key") || !row.has("key")) made.emplace(row.text_or("new-key", typed.new_key), i);
+    } catch (const Error&) {
+      // The row itself says what is wrong.
+    }
+  }
+  return made;
+}
+
+// One file has one, however it is typed.
+std::string one_name_of(const std::string& file) {
+  std::error_code unreadable;
+  const auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(file), unreadable);
+  return unreadable ? file : path.string();
+}
+
 // The labels by which rows name keys that are there now: not those that a row makes.
 std::vector<std::string> labels_named(const std::vector<BatchRow>& rows, const NewCsr& typed) {
+  const auto made = labels_made(rows, typed);
   std::set<std::string> named;
-  std::set<std::string> made;
   for (const BatchRow& row : rows) {
     try {
       named.insert(row.text_or("key", typed.key));
-      made.insert(row.text_or("new-key", typed.new_key));
     } catch (const Error&) {
       // The row itself says what is wrong.
     }
@@ -133,7 +156,7 @@ std::vector<std::string> labels_named(const std::vector<BatchRow>& rows, const N
 class Rows {
  public:
   Rows(const std::vector<BatchRow>& rows, const NewCsr& typed, const std::string& folder)
-      : rows_(rows), typed_(typed), folder_(folder) {}
+      : rows_(rows), typed_(typed), folder_(folder), made_(labels_made(rows, typed)) {}
 
   Prepared prepare(std::size_t i) {
     Prepared prepared;
@@ -141,10 +164,15 @@ class Rows {
     NewCsr& wanted = prepared.row.wanted;
     try {
       wanted = csr_of(rows_[i], typed_, folder_);
-      if (!written_.insert(wanted.out).second) {
+      if (!written_.insert(one_name_of(wanted.out)).second) {
         throw Error{ErrorKind::conflict, fmt::format("{} is the file of an earlier row", wanted.out)};
       }
       prepared.makes_key = !wanted.new_key.empty();
+      // Rows are begun together: whether the key was there already would be a matter of luck.
+      if (const auto made = made_.find(wanted.key); !wanted.key.empty() && made != made_.end() && i < made->second) {
+        throw Error{ErrorKind::conflict, fmt::format("key {} is made by a later row", wanted.key)}.hint(
+            "put this row after the one that makes the key");
+      }
       if (prepared.makes_key || may_be_made(wanted.key)) prepared.waits_for = makers_;
       if (prepared.makes_key) {
         ++makers_;
@@ -164,6 +192,7 @@ class Rows {
   const NewCsr& typed_;
   const std::string& folder_;
   std::set<std::string> written_;
+  const std::map<std::string, std::size_t> made_;
   std::set<std::string> labels_;
   std::size_t makers_ = 0;
 };
@@ -197,7 +226,7 @@ void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow
       if (prepared.waits_for > 0) makers.wait_for(prepared.waits_for);
       const std::size_t number = trouble.begin_row();
       row.made = maker.make(row.wanted, CsrMaker::Part::of_batch);
-      trouble.works(number);
+      if (!row.made->already) trouble.works(number);  // one that is there may have asked the token nothing
     } catch (...) {
       row.error = current_error();
       trouble.met(*row.error);

@@ -1,6 +1,5 @@
 #include "service/keys/new_csr.h"
 
-#include "base/many_files.h"
 #include "service/content/csr.h"
 #include "service/keys/keys.h"
 #include "workflow/engine/lane_pauses.h"
@@ -42,7 +41,6 @@ Bytes written_form(ByteView der, CsrForm form) {
 bool stays_so(const Error& error) {
   switch (error.kind()) {
     case ErrorKind::invalid_input:
-    case ErrorKind::not_found:
     case ErrorKind::ambiguous:
     case ErrorKind::refused:
       return !workflow::says_lane_is_down(error);
@@ -130,39 +128,42 @@ std::string CsrMaker::why_not_there(const NewCsr& wanted, MadeCsr& made, const w
   // A pipe would have to be waited for.
   if (!std::filesystem::is_regular_file(wanted.out)) return "it is not a regular file";
   const Bytes content = read_file(wanted.out);
+  x509::Csr csr;
   try {
-    x509::Csr csr = x509::parse_csr(x509::read_csr(content));
-    if (content != written_form(csr.der, run_.form)) return "it is in another form";
-    if (wanted.key.empty()) {
-      const auto keys = ring_.match(wanted.new_key);
-      if (keys.size() != 1) return fmt::format("{} keys match {}", keys.size(), wanted.new_key);
-      made.key = keys.front();
-    } else {
-      made.key = opened(wanted.key, intent)->key;
-    }
-    if (made.key.spki.empty()) return "the token shows no public key to compare it with";
-    const auto spec = x509::key_spec_of(made.key.spki);
-    if (wanted.key.empty() && !(spec == spec_of(wanted, run_.profile))) return "its key is of another kind";
-    std::string why = x509::difference(csr, made.key.spki, made.ask.content, algorithm_for(made.ask, spec));
-    if (!why.empty()) return why;
-    made.der = std::move(csr.der);
-    made.already = true;
-    return {};
+    csr = x509::parse_csr(x509::read_csr(content));
   } catch (const Error& error) {
-    // What the file is not. That the token does not answer says nothing about it.
-    if (error.kind() == ErrorKind::invalid_input) return error.message();
-    throw;
+    return error.message();
   }
+  if (content != written_form(csr.der, run_.form)) return "it is in another form";
+  // Opened, and so compared with its contract, as if it were to sign: what is wrong with the key is not the file's fault.
+  if (wanted.key.empty()) {
+    const auto keys = ring_.match(wanted.new_key);
+    if (keys.size() != 1) return fmt::format("{} keys match {}", keys.size(), wanted.new_key);
+    made.key = open(keys.front(), intent)->key;
+  } else {
+    made.key = opened(wanted.key, intent)->key;
+  }
+  if (made.key.spki.empty()) return "the token shows no public key to compare it with";
+  const auto spec = x509::key_spec_of(made.key.spki);
+  if (wanted.key.empty() && !(spec == spec_of(wanted, run_.profile))) return "its key is of another kind";
+  std::string why = x509::difference(csr, made.key.spki, made.ask.content, algorithm_for(made.ask, spec));
+  if (!why.empty()) return why;
+  made.der = std::move(csr.der);
+  made.already = true;
+  return {};
 }
 
-// On disk when it returns.
-void CsrMaker::write(const NewCsr& wanted, ByteView der, Part part) {
-  const Bytes content = written_form(der, run_.form);
-  if (part == Part::alone || run_.existing == Existing::replace) {
-    return write_file(wanted.out, content, FileMode::public_0644, run_.existing);
+// A key that signs nothing is not made for a folder that takes no file.
+workflow::KeyInfo CsrMaker::make_key(const NewCsr& wanted, const x509::KeySpec& spec, Part part) {
+  if (!wanted.out.empty()) expect_folder_takes_files(wanted.out);
+  try {
+    return make_keys(ring_, log_, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key;
+  } catch (const Error& error) {
+    // Whether it is the key of a run that was ended before it wrote the CSR, or one in use elsewhere, only a person knows.
+    if (part == Part::alone || error.kind() != ErrorKind::conflict || error.detail("existing_id").empty()) throw;
+    throw error.restated(error.kind(), error.message() + "; if an earlier run made it for this row, name it under key")
+        .hint("give the row the key's label under key instead of new-key, or choose another label");
   }
-  write_new_file(wanted.out, content, FileMode::public_0644);
-  written_.add(folder_of(wanted.out), [](const auto& folders) { sync_file_systems(folders); });
 }
 
 MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
@@ -173,22 +174,23 @@ MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
                                 Json::object({{"subject", made.ask.content.subject.to_string()}}),
                                 accepted_of_key(run_.profile, wanted.wishes)};
   if (!wanted.out.empty() && run_.existing == Existing::refuse && std::filesystem::exists(wanted.out)) {
-    std::string why = "nothing was done";
-    if (part == Part::of_batch) {
-      why = why_not_there(wanted, made, intent);
-      if (why.empty()) return made;
-      why = "and is not the CSR that is asked for: " + why;
+    if (part == Part::alone) {
+      throw Error{ErrorKind::conflict, fmt::format("{} exists already, nothing was done", wanted.out)}.hint(
+          "name another file, or give --force to replace it");
     }
-    throw Error{ErrorKind::conflict, fmt::format("{} exists already, {}", wanted.out, why)}.hint(
-        "name another file, or give --force to replace it");
+    const std::string why = why_not_there(wanted, made, intent);
+    if (why.empty()) return made;
+    // --force would sign and replace all that are there.
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} exists already, and is not the CSR that is asked for: {}", wanted.out, why)}
+        .hint("name another file, or remove it and type the command again");
   }
   Opened in_use;
   if (wanted.key.empty()) {
     // A key that could not sign what is asked is not made.
     const x509::KeySpec spec = spec_of(wanted, run_.profile);
     ring_.expect_to_sign(algorithm_for(made.ask, spec));
-    in_use = open(make_keys(ring_, log_, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key,
-                  intent);
+    in_use = open(make_key(wanted, spec, part), intent);
     made.key_made = true;
     forget(wanted.new_key);
   } else {
@@ -197,7 +199,9 @@ MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
   made.key = in_use->key;
   OneUse signer(*in_use->signer, intent.more);
   made.der = create_csr(signer, made.ask);
-  if (!wanted.out.empty()) write(wanted, made.der, part);
+  if (!wanted.out.empty()) {
+    write_file(wanted.out, written_form(made.der, run_.form), FileMode::public_0644, run_.existing);
+  }
   return made;
 }
 

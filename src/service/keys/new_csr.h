@@ -4,13 +4,11 @@
 #include "base/file.h"
 #include "config/settings.h"
 #include "service/content/ask.h"
-#include "service/gathered.h"
 #include "service/logbook.h"
 #include "workflow/ports/key_ring.h"
 #include "x509/content/requested_content.h"
 
 #include <deque>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,7 +40,7 @@ struct CsrRun {
 struct MadeCsr {
   workflow::KeyInfo key;
   bool key_made = false;
-  bool already = false;  // its file was there: nothing was signed or written
+  bool already = false;  // its file was there: no CSR was signed and none written
   Bytes der;
   x509::RequestedContent ask;
   std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
@@ -65,8 +63,8 @@ class CsrMaker {
 
   enum class Part {
     alone,
-    // One whose file is what would be written (same key, content and algorithm, and the signature verifies) is taken, and
-    // new files are put on disk together with those of other threads.
+    // One whose file is what would be written (same key, which may still sign, content and algorithm, and the signature
+    // verifies) is taken.
     of_batch,
   };
   // What can be refused is refused before a key is made or used. Throws what making and opening a key throw, conflict
@@ -84,8 +82,8 @@ class CsrMaker {
   };
   Opened open(workflow::KeyInfo key, const workflow::Intent& intent);
   Opened opened(const std::string& selector, const workflow::Intent& intent);
+  workflow::KeyInfo make_key(const NewCsr& wanted, const x509::KeySpec& spec, Part part);
   void forget(const std::string& label);
-  void write(const NewCsr& wanted, ByteView der, Part part);
   std::string why_not_there(const NewCsr& wanted, MadeCsr& made, const workflow::Intent& intent);
 
   workflow::KeyRing& ring_;
@@ -95,7 +93,6 @@ class CsrMaker {
   std::map<Name, std::shared_ptr<KeyEntry>> entries_;
   std::deque<Name> oldest_first_;
   std::map<std::string, workflow::KeyInfo> seen_;  // by look_for
-  Gathered<std::filesystem::path> written_;        // folders with files that are not on disk yet
 };
 
 MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run);

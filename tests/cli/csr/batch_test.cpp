@@ -143,6 +143,61 @@ TEST_CASE("a row that is done is not done again and one whose file says somethin
   CHECK(cli.read("a.csr") == changed);
 }
 
+TEST_CASE("a key that was made without its CSR signs where it is named, and is not taken for a new one") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("rows.csv", "new-key,san\na,dns:a.example.com\n");
+  const auto make = [&](const char* folder) {
+    return cli.run(cli.on("web", {"csr", "create", "--from", "rows.csv", "--out-directory", folder}));
+  };
+  // A file that could not be written is no reason to make a key.
+  const auto nowhere = make("none");
+  CHECK(nowhere.out.find("line 2: failed  cannot create a file in none: ") == 0);
+  CHECK(cli.run(cli.on("web", {"key", "list", "--json"})).json().at("keys").as_array().empty());
+
+  REQUIRE(make(".").status == 0);
+  std::filesystem::remove(cli / "a.csr");
+  const auto again = make(".");
+  CHECK(again.status == 1);
+  CHECK(again.out.find("if an earlier run made it for this row, name it under key\n") != std::string::npos);
+  CHECK_FALSE(cli.exists("a.csr"));
+  cli.write("rows.csv", "key,san\na,dns:a.example.com\n");
+  CHECK(make(".").out == "line 2: ok      ./a.csr: dns:a.example.com\n");
+}
+
+TEST_CASE("a CSR that is there counts only while its key may sign") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("rows.csv", "new-key,san\na,dns:a.example.com\n");
+  const auto make = [&] { return cli.run(cli.on("web", {"csr", "create", "--from", "rows.csv"})); };
+  REQUIRE(make().status == 0);
+  const auto removed = cli.other({"pkcs11-tool", "--module", Cli::module().string(), "--token-label", "web", "--login",
+                                  "--pin", "1234", "--delete-object", "--type", "privkey", "--label", "a"});
+  INFO(removed.out << removed.err);
+  REQUIRE(removed.status == 0);
+  const auto second = make();
+  INFO(second.out);
+  CHECK(second.status == 1);
+  CHECK(second.out.find("line 2: failed  ") == 0);
+}
+
+TEST_CASE("rows that mean one file, or a key that only a later row makes, are refused whatever runs first") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("rows.csv",
+            "key,new-key,san,out\n"
+            "b,,dns:one.example.com,1.csr\n"
+            ",a,dns:two.example.com,2.csr\n"
+            "a,,dns:three.example.com,./2.csr\n"
+            ",b,dns:four.example.com,4.csr\n");
+  const auto made = cli.run(cli.on("web", {"csr", "create", "--from", "rows.csv"}));
+  CHECK(made.out ==
+        "line 2: failed  key b is made by a later row\n"
+        "line 3: ok      2.csr: dns:two.example.com\n"
+        "line 4: failed  ./2.csr is the file of an earlier row\n"
+        "line 5: ok      4.csr: dns:four.example.com\n");
+}
+
 TEST_CASE("a row finds the key that a row before it made") {
   const Cli cli;
   cli.make_token("web");

@@ -96,5 +96,7 @@ TEST_CASE("polling a request makes no call of the token") {
       }
     });
   };
-  CHECK(calls_of_polls(1) == calls_of_polls(4));
+  const unsigned one = calls_of_polls(1);
+  CHECK(one > 0);  // the start looks at the token, so the module counts
+  CHECK(calls_of_polls(4) == one);
 }

@@ -92,3 +92,14 @@ TEST_CASE_METHOD(Threads, "a commit that fails fails each thread whose leaf was 
   record(book, failed);
   CHECK(failed == kThreads);
 }
+
+TEST_CASE_METHOD(Threads, "a commit that fails fails no thread whose leaf is in the next one") {
+  // The first commit is of the first leaf alone, and takes until the others have come.
+  auto book = log([this](unsigned) {
+    while (counting.asked < kThreads) std::this_thread::yield();
+    return ++commits == 1 ? Fate::fails_before : Fate::works;
+  });
+  std::atomic<unsigned> failed{0};
+  CHECK(record(book, failed) == 0);
+  CHECK(failed == 1);
+}

@@ -189,7 +189,9 @@ Command csr_create_command() {
       "typed. Each row gives one line, in the order of the file; when one failed the\n"
       "exit code is 1. The token makes as many signatures at once as it has sessions\n"
       "(sessions in its configuration). The same command makes what is missing: a row\n"
-      "whose file is there, and is the CSR that the row asks for, is left as it is.\n",
+      "whose file is there, and is the CSR that the row asks for, is left as it is.\n"
+      "A row of new-key fails where a key of that label is there without the file; if\n"
+      "an earlier run made it for this row and got no further, name it under key.\n",
   };
 }
 
