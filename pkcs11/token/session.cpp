@@ -194,7 +194,8 @@ bool recover(TokenState& token, Session* session, unsigned long epoch, const Tok
         const std::unique_lock none_is_being_closed(token.handles_mutex);
         const std::lock_guard lock(token.mutex);
         drop_idle();
-        ++token.initialisation;
+        // A module that merely lost its device still knows the others, and they are closed.
+        if (failure.code() == CKR_CRYPTOKI_NOT_INITIALIZED) ++token.initialisation;
       }
       if (attempt < kMostTries && !failure.is_once_only()) {
         token.module->state().initialize();
