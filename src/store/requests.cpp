@@ -271,7 +271,7 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
 std::map<workflow::StateName, std::uint64_t> SqliteStore::open_by_state(unsigned most) {
   std::map<workflow::StateName, std::uint64_t> counts;
   Query row = database_->query(
-      "SELECT state, count(*) FROM (SELECT state FROM requests WHERE final = 0 ORDER BY created_at LIMIT ?) "
+      "SELECT state, count(*) FROM (SELECT state FROM requests WHERE final = 0 ORDER BY state LIMIT ?) "
       "GROUP BY state",
       most);
   while (row.row()) {

@@ -97,7 +97,7 @@ class Requests {
   };
   // Newest first. By a state alone this reads whole records that lists do not need: page().
   virtual std::vector<Record> list(const ListQuery& query) = 0;
-  // How many are not over, by state; `most` of them are counted, the oldest.
+  // How many are not over, by state; `most` of them are counted, one state after the other.
   virtual std::map<StateName, std::uint64_t> open_by_state(unsigned most) = 0;
   // Newest first, at most `most`: the cost is that of what it gives, however many requests there are. A damaged row is
   // logged and left out. Throws not_found for an `after` that is not in the store.

@@ -104,7 +104,10 @@ std::vector<Record> MemoryStore::list(const ListQuery& query) {
 std::map<StateName, std::uint64_t> MemoryStore::open_by_state(unsigned most) {
   return read([&](Content& all) {
     auto open = all.records([](const Content::Request& request) { return !request.final(); });
-    if (open.size() > most) open.erase(open.begin(), open.end() - most);  // newest first
+    std::sort(open.begin(), open.end(), [](const Record& a, const Record& b) {
+      return workflow::to_string(name_of(a.state)) < workflow::to_string(name_of(b.state));
+    });
+    if (open.size() > most) open.resize(most);
     std::map<StateName, std::uint64_t> counts;
     for (const Record& record : open) ++counts[name_of(record.state)];
     return counts;

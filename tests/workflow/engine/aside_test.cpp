@@ -4,6 +4,7 @@
 #include "support/failing_store.h"
 #include "support/orders.h"
 #include "support/said.h"
+#include "workflow/store/foreign.h"
 
 #include <sys/stat.h>
 
@@ -90,6 +91,7 @@ TEST_CASE_METHOD(Fixture,
   create_ready_to_submit(*store, order);
   runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
     // Somebody takes the last entry away, with the program that can.
+    const test::Unwatched another_program;
     store::Database(folder / "store.db", 1s)
         .execute(
             "DROP TRIGGER leaves_never_go; CREATE TABLE elsewhere AS SELECT * FROM leaves ORDER BY position DESC "
@@ -106,7 +108,11 @@ TEST_CASE_METHOD(Fixture,
                   kept()[0].filename().string() + " next to the store keeps it") != std::string::npos);
   CHECK(state() == StateName::submitting);
 
-  store::Database(folder / "store.db", 1s).execute("INSERT INTO leaves SELECT * FROM elsewhere; DROP TABLE elsewhere");
+  {
+    const test::Unwatched another_program;
+    store::Database(folder / "store.db", 1s)
+        .execute("INSERT INTO leaves SELECT * FROM elsewhere; DROP TABLE elsewhere");
+  }
   Engine next(open(), runner, clock, engine_options("next"));
   next.step();
   CHECK(state() == StateName::awaiting_approval);

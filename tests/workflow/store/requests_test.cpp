@@ -166,7 +166,7 @@ TEST_CASE_METHOD(Fixture, "lists show the newest first and can leave out what is
   CHECK(ids({std::nullopt, false, 1}) == std::vector<std::string>{"R2"});
 }
 
-TEST_CASE_METHOD(Fixture, "what is open is counted by state, so many of the oldest") {
+TEST_CASE_METHOD(Fixture, "what is open is counted by state, one state after the other") {
   CHECK(store->open_by_state(10).empty());
   for (const std::string id : {"AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"}) {
     create_awaiting_approval(*store, order_of(id, clock.now()));
