@@ -19,7 +19,6 @@ class Bench:
         self.work = self.out / "work"
         shutil.rmtree(self.work, ignore_errors=True)
         (self.work / "tokens").mkdir(parents=True)
-        (self.work / "locks").mkdir()
         self.build = pathlib.Path(build).resolve() if build else self._build()
         self.hsmbridge = self.build / "tools/hsmbridge/hsmbridge"
         conf = self.work / "softhsm2.conf"
@@ -28,7 +27,7 @@ class Bench:
         (self.work / "pin").chmod(0o600)
         for name in [name for name in os.environ if name.startswith("HSMBRIDGE_")]:
             del os.environ[name]
-        os.environ.update(SOFTHSM2_CONF=str(conf), HSMBRIDGE_LOCK_FOLDER=str(self.work / "locks"),
+        os.environ.update(SOFTHSM2_CONF=str(conf),
                           XDG_CONFIG_HOME=str(self.work), HOME=str(self.work), LC_ALL="C.UTF-8")
         self.rows, self.plots = [], []
 
