@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tempfile
 import uuid
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
@@ -23,11 +24,13 @@ class Bench:
         self.hsmbridge = self.build / "tools/hsmbridge/hsmbridge"
         conf = self.work / "softhsm2.conf"
         conf.write_text(f"directories.tokendir = {self.work}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
+        # A folder of its own in memory, as /run is: what other programs left in the common one is not measured.
+        self.locks = tempfile.TemporaryDirectory(dir="/dev/shm")
         (self.work / "pin").write_text("12345678\n")
         (self.work / "pin").chmod(0o600)
         for name in [name for name in os.environ if name.startswith("HSMBRIDGE_")]:
             del os.environ[name]
-        os.environ.update(SOFTHSM2_CONF=str(conf),
+        os.environ.update(SOFTHSM2_CONF=str(conf), HSMBRIDGE_LOCK_FOLDER=self.locks.name,
                           XDG_CONFIG_HOME=str(self.work), HOME=str(self.work), LC_ALL="C.UTF-8")
         self.rows, self.plots = [], []
 
