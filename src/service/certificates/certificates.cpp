@@ -308,7 +308,6 @@ workflow::CertificateListQuery query_of(const CertificateFilter& filter) {
 
 ListEnd list_certificates(workflow::Store& store, const config::Settings& settings, const CertificateFilter& filter,
                           Instant now, const std::function<void(const std::vector<CertificateRow>&)>& show) {
-  constexpr std::size_t kPage = 500;
   workflow::CertificateListQuery query = query_of(filter);
   query.statuses = filter.statuses;
   if (query.statuses.empty() && !filter.all) {
@@ -317,24 +316,13 @@ ListEnd list_certificates(workflow::Store& store, const config::Settings& settin
     }
   }
   if (filter.after) query.after = find_certificate(store, *filter.after).fingerprint;
-  ListEnd end;
-  for (;;) {
-    const std::size_t left = filter.limit ? *filter.limit - end.shown : kPage;
-    if (left == 0) break;
-    query.most = static_cast<unsigned>(std::min(left, kPage));
-    const auto lines = store.page(query);
-    if (lines.empty()) return end;
+  const auto id_of = [](const workflow::CertificateLine& line) { return line.record.fingerprint; };
+  return show_pages(store, query, filter.limit, id_of, [&](const std::vector<workflow::CertificateLine>& lines) {
     std::vector<CertificateRow> rows;
     rows.reserve(lines.size());
     for (const auto& line : lines) rows.push_back(row_of(store, line, settings, now));
     show(rows);
-    end.shown += rows.size();
-    query.after = end.last = lines.back().record.fingerprint;
-    if (lines.size() < query.most) return end;
-  }
-  query.most = kMostCounted + 1;
-  end.more = store.count(query);
-  return end;
+  });
 }
 
 std::size_t past_ones(workflow::Store& store, const CertificateFilter& filter) {

@@ -119,7 +119,6 @@ workflow::StateName state_named(const std::string& typed) {
 
 ListEnd list_requests(workflow::Store& store, const RequestFilter& filter,
                       const std::function<void(const std::vector<RequestRow>&)>& show) {
-  constexpr std::size_t kPage = 500;
   workflow::RequestQuery query;
   for (const std::string& typed : filter.states) query.states.push_back(state_named(typed));
   query.open_only = filter.open_only;
@@ -128,27 +127,15 @@ ListEnd list_requests(workflow::Store& store, const RequestFilter& filter,
   if (filter.name) query.name = workflow::search_name(*filter.name);
   query.since = filter.since;
   if (filter.after) query.after = find_request(store, *filter.after);
-  ListEnd end;
-  for (;;) {
-    const std::size_t left = filter.limit ? *filter.limit - end.shown : kPage;
-    if (left == 0) break;
-    query.most = static_cast<unsigned>(std::min(left, kPage));
-    const auto lines = store.page(query);
-    if (lines.empty()) return end;
+  const auto id_of = [](const workflow::RequestLine& line) { return line.id.str(); };
+  return show_pages(store, query, filter.limit, id_of, [&](const std::vector<workflow::RequestLine>& lines) {
     std::vector<RequestRow> rows;
     for (const workflow::RequestLine& line : lines) {
       rows.push_back(row_of(line));
       if (!workflow::is_final(line.state)) rows.back().trouble = trouble_of(store, line.id);
     }
     show(rows);
-    end.shown += rows.size();
-    query.after = lines.back().id;
-    end.last = query.after->str();
-    if (lines.size() < query.most) return end;
-  }
-  query.most = kMostCounted + 1;
-  end.more = store.count(query);
-  return end;
+  });
 }
 
 RequestHistory history_of(workflow::Store& store, const RequestId& id) {

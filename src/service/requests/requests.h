@@ -1,6 +1,7 @@
 #pragma once
 
 #include "config/settings.h"
+#include "service/list_pages.h"
 #include "workflow/machine/decide.h"
 #include "workflow/machine/explain.h"
 #include "workflow/ports/store.h"
@@ -60,13 +61,6 @@ struct RequestFilter {
   std::optional<std::string> after;  // a typed id: those that come after it in the list
   std::optional<std::size_t> limit;  // at most so many; nothing: all
 };
-// How a list ended.
-struct ListEnd {
-  std::size_t shown = 0;
-  std::string last;      // what --after takes to go on; "" when nothing was shown
-  std::size_t more = 0;  // that the limit left out, counted up to kMostCounted + 1
-};
-inline constexpr std::size_t kMostCounted = 10'000;
 // Shows them a page at a time, newest first, each that is not final with its trouble: memory does not grow with the
 // list. Throws invalid_input for a state that there is not, naming those that there are; what find_request throws.
 ListEnd list_requests(workflow::Store& store, const RequestFilter& filter,
