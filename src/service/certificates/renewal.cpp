@@ -308,6 +308,14 @@ std::vector<std::string> to_renew(workflow::Store& store, const config::Settings
   return fingerprints;
 }
 
+workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::string& fingerprint) {
+  auto record = find_certificate(store, fingerprint);
+  if (record.status == status::kCurrent) return record;
+  throw Error{ErrorKind::conflict,
+              fmt::format("certificate {} was to be renewed, and is {} now", fingerprint.substr(0, 12), record.status)}
+      .with("status", record.status);
+}
+
 void refuse_revoked(const workflow::CertificateRecord& record) {
   if (record.status != status::kRevoked) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", record.fingerprint.substr(0, 12))};

@@ -89,6 +89,9 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
 // does not wait for the pause after a failure. By their SHA-256: there may be more of them than fit into memory.
 enum class Which { due, all };
 std::vector<std::string> to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now);
+// One of these when its turn comes. Throws conflict with a detail "status" when it is not in use any more: what was
+// revoked meanwhile is not ordered again.
+workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::string& fingerprint);
 
 // Journals the order to revoke, for a reason of workflow::revocation_reasons(). Throws conflict for a certificate that
 // is revoked or whose revocation is open (with the detail "request").

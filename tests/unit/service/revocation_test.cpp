@@ -68,11 +68,13 @@ struct Fixture : Life {
 
 TEST_CASE_METHOD(Fixture, "a revocation that takes effect at once is revoked after one call") {
   world.scripted->submits.push_back(Accepted{report(RequestStatus::done)});
+  CHECK(service::still_to_renew(*store, record.fingerprint).fingerprint == record.fingerprint);
   const RequestId id = revoke();
   CHECK(status() == "revoking");
   work();
   CHECK(state(id) == StateName::completed);
   CHECK(status() == "revoked");
+  CHECK_THROWS_WITH(service::still_to_renew(*store, record.fingerprint), Catch::Contains("is revoked now"));
   CHECK(world.scripted->calls == std::vector<std::string>{"submit keyCompromise of ref-1"});
   CHECK(explained(id).find("is revoked at provider 'tsb', reason keyCompromise") != std::string::npos);
   CHECK_THROWS_AS(service::create_revocation(kAnn, *store, store->certificate(record.fingerprint).value(), "superseded",

@@ -200,7 +200,7 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
   auto needs = needs_of(wiring);
   for (const auto& fingerprint : certificates) {
     many.make(fingerprint.substr(0, kShownDigits), "certificate", fingerprint, [&] {
-      const auto record = service::find_certificate(store, fingerprint);
+      const auto record = service::still_to_renew(store, fingerprint);
       return service::renew(wiring.actor(), store, record, needs, key, wiring.clock().now()).order.id;
     });
   }
