@@ -68,6 +68,8 @@ TEST_CASE("requests are listed by what was asked for, a page behind the other") 
   CHECK(page.out.find(b) == std::string::npos);
   CHECK(page.err.find("and 2 more; the next ones: hsmbridge request list --provider tsb --after " + c) !=
         std::string::npos);
+  const auto narrow = bench.run({"request", "list", "--open", "--profile", "server", "--limit", "1"});
+  CHECK(narrow.err.find("hsmbridge request list --open --profile server --after " + c) != std::string::npos);
   CHECK(bench.run({"request", "list", "--after", "ZZZZ"}).status == 1);
   CHECK(bench.run({"request", "list", "--since", "yesterday"}).status == 2);
   CHECK(bench.run({"request", "list", "--limit", "0"}).status == 2);

@@ -160,7 +160,7 @@ ExitCode list_certificates(Invocation& invocation) {
       });
   const std::size_t past = service::past_ones(*store, filter);
   result.finish(views::end_of_certificates(end, past), "no certificates\n");
-  note_more(invocation, "hsmbridge cert list", end, kCursorDigits);
+  note_more(invocation, filter.all ? "hsmbridge cert list --all" : "hsmbridge cert list", end, kCursorDigits);
   if (past > 0) {
     invocation.output.note(
         fmt::format("and {} that are superseded, revoked or expired: hsmbridge cert list --all", counted(past)));

@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/command/list_options.h"
 
 #include "base/error.h"
+#include "tools/hsmbridge/wiring/token_access.h"
 
 #include <fmt/core.h>
 
@@ -15,12 +16,13 @@ constexpr long kMostRows = 1'000'000'000;
 
 std::vector<commandline::Option> with_list_options(std::vector<commandline::Option> own, std::string_view since,
                                                    std::string_view after) {
-  own.insert(own.end(), {{"--provider", "NAME", "only those of this provider"},
-                         {"--profile", "NAME", "only those of this profile"},
-                         {"--name", "NAME", "only those for this name: www.example.com, an address, a common name"},
-                         {"--since", "TIME", since},
-                         {"--limit", "N", "at most so many (50 on a terminal, else all)"},
-                         {"--after", after, "those that come after this one in the list"}});
+  own.insert(own.end(),
+             {{"--provider", "NAME", "only those of this provider"},
+              {"--profile", "NAME", "only those of this profile"},
+              {"--name", "NAME", "only those ordered with this name: www.example.com, an address, a common name"},
+              {"--since", "TIME", since},
+              {"--limit", "N", "at most so many (50 on a terminal, else all)"},
+              {"--after", after, "those that come after this one in the list"}});
   return own;
 }
 
@@ -53,7 +55,8 @@ void note_more(Invocation& invocation, std::string_view command, const service::
   if (end.more == 0) return;
   std::string again(command);
   for (const auto& [name, value] : invocation.arguments.in_order()) {
-    if (name != "--after" && name != "--limit") again += fmt::format(" {} {}", name, commandline::safe(value));
+    if (name == "--after" || name == "--limit") continue;
+    again += fmt::format(" {} {}", name, commandline::safe(shell_word(value)));
   }
   invocation.output.note(
       fmt::format("and {} more; the next ones: {} --after {}", counted(end.more), again, end.last.substr(0, digits)));

@@ -24,7 +24,8 @@ Instant time_before(const std::string& text, Instant now);
 // What --limit says; without it a page for a person at a terminal, and everything for a pipe, a file and --json.
 std::optional<std::size_t> limit_of(const Invocation& invocation);
 
-// Says how many more there are and how to see them. `command`: "hsmbridge request list".
+// Says how many more there are and how to see them. `command`: "hsmbridge request list" with its flags;
+// options with values are added as they were typed.
 void note_more(Invocation& invocation, std::string_view command, const service::ListEnd& end, std::size_t digits);
 // "12", or "more than 10,000".
 std::string counted(std::size_t count);

@@ -63,7 +63,8 @@ ExitCode list_requests(Invocation& invocation) {
         result.add([&] { return views::requests(rows); }, [&] { return table.more(rows, now); });
       });
   result.finish(views::end_of_requests(end), "no requests\n");
-  note_more(invocation, "hsmbridge request list", end, end.last.size());
+  note_more(invocation, filter.open_only ? "hsmbridge request list --open" : "hsmbridge request list", end,
+            end.last.size());
   return ExitCode::done;
 }
 
