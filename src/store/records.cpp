@@ -157,6 +157,37 @@ Instant SqliteStore::end_of(const std::string& fingerprint) {
   throw Error{ErrorKind::not_found, fmt::format("there is no certificate {}", fingerprint)};
 }
 
+// The sweep's question. A damaged one is passed over, so that a page is empty only at the end.
+std::vector<CertificateRecord> SqliteStore::of_profile_and_status(const CertificateQuery& query) {
+  const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
+  Instant after_end = query.after ? end_of(*query.after) : Instant::min();
+  std::string after = query.after.value_or("");
+  std::vector<CertificateRecord> records;
+  while (records.size() < query.most) {
+    std::vector<std::string> found;
+    Query row = database_->query(
+        "SELECT fingerprint, not_after FROM certificates WHERE status = ?1 AND profile = ?2 AND not_after <= ?3 "
+        "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
+        "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
+        "AND r.predecessor <> '' AND r.final = 0)) AND (not_after, fingerprint) > (?8, ?9) "
+        "ORDER BY not_after, fingerprint LIMIT ?7",
+        query.statuses.front(), *query.profile, query.ends_by.value_or(Instant::max()), left.percent, left.now,
+        query.without_request, query.most - records.size(), after_end, after);
+    while (row.row()) {
+      row.into(0, after, after_end);
+      found.push_back(after);
+    }
+    if (found.empty()) break;
+    for (const std::string& fingerprint : found) {
+      Query one = database_->query(kByFingerprint, fingerprint);
+      for (CertificateRecord& record : read_certificates(one)) {
+        if (matches(record, query)) records.push_back(std::move(record));
+      }
+    }
+  }
+  return records;
+}
+
 // Each question has an index; what it does not answer is looked at afterwards (matches). Without one they are asked for
 // as lists ask for them.
 std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery& query) {
@@ -176,20 +207,8 @@ std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery&
     }
     return records;
   }
+  if (of_profile) return of_profile_and_status(query);
   const auto ask = [&]() -> Query {
-    // The sweep's question.
-    if (of_profile) {
-      const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
-      return database_->query(HSMBRIDGE_CERTIFICATES
-                              "status = ?1 AND profile = ?2 AND not_after <= ?3 "
-                              "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
-                              "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
-                              "AND r.predecessor <> '' AND r.final = 0)) AND (not_after, fingerprint) > (?8, ?9) "
-                              "ORDER BY not_after, fingerprint LIMIT ?7",
-                              query.statuses.front(), *query.profile, query.ends_by.value_or(Instant::max()),
-                              left.percent, left.now, query.without_request, query.most,
-                              query.after ? end_of(*query.after) : Instant::min(), query.after.value_or(""));
-    }
     if (!query.prefix.empty()) {
       return database_->query(HSMBRIDGE_CERTIFICATES
                               "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",

@@ -154,6 +154,7 @@ class SqliteStore final : public workflow::Store {
   void put(const workflow::CertificateRecord& certificate, const workflow::Order& order);
   void put(const workflow::KeyRecord& key);
   Instant end_of(const std::string& fingerprint);
+  std::vector<workflow::CertificateRecord> of_profile_and_status(const workflow::CertificateQuery& query);
   // Who changes records, when, and for which request ("" for none).
   struct Cause {
     const std::string& actor;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "store/schema.h"
 #include "store/tree.h"
+#include "workflow/machine/codec.h"
 
 #include <fmt/core.h>
 
@@ -14,6 +15,8 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace hsmbridge::store {
@@ -45,6 +48,7 @@ class Verification {
       leaves();
       events_without_leaf();
       orders();
+      lists();
       states();
       drafts();
     } catch (const Error& error) {
@@ -172,14 +176,56 @@ class Verification {
         "WHERE NOT json_valid(r.order_json) OR e.body IS NULL OR NOT json_valid(e.body) "
         "OR json_extract(e.body, '$.order') IS NOT json(r.order_json) "
         // The columns by which lists find it.
-        "OR r.provider IS NOT json_extract(r.order_json, '$.provider') "
-        "OR r.profile IS NOT json_extract(r.order_json, '$.profile') "
+        "OR r.provider IS NOT coalesce(json_extract(r.order_json, '$.provider'), '') "
+        "OR r.profile IS NOT coalesce(json_extract(r.order_json, '$.profile'), '') "
         // The columns by which a key's requests are found.
         "OR (json_extract(r.order_json, '$.kind') <> 'revoke' "
         "AND (r.token IS NOT coalesce(json_extract(r.order_json, '$.token'), '') "
         "OR r.cka_id IS NOT coalesce(json_extract(r.order_json, '$.key.cka_id'), '')))");
     while (row.row()) {
       fault(fmt::format("the order of request {} is not the one that its journal begins with", row.text(0)));
+      foreign_.insert(row.text(0));
+    }
+  }
+
+  // What lists show of an order, and find it by, without reading it. One that this program cannot read is compared with
+  // its journal alone.
+  void lists() {
+    if (depth_ != AuditDepth::whole) return;
+    std::uint64_t names = 0;
+    bool all_read = true;
+    Query row = database_.query("SELECT id, order_json, kind, names, created_at FROM requests ORDER BY id");
+    while (row.row()) {
+      try {
+        const workflow::Order order = workflow::order_from(Json::parse(row.text(1)));
+        const auto found_by = workflow::search_names(order);
+        names += found_by.size();
+        const bool found = std::all_of(found_by.begin(), found_by.end(), [&](const std::string& name) {
+          return database_
+              .query("SELECT 1 FROM request_names WHERE name = ? AND created_at = ? AND request = ?", name,
+                     order.created_at, order.id)
+              .row();
+        });
+        if (found && row.text(2) == order.traits().name && row.text(3) == workflow::names_of(order) &&
+            row.instant(4) == order.created_at) {
+          continue;
+        }
+      } catch (const Error&) {
+        all_read = false;
+        continue;
+      }
+      if (foreign_.contains(row.text(0))) continue;
+      fault(fmt::format("lists show request {} with other names, or as another kind, than its order has", row.text(0)));
+    }
+    Query count = database_.query("SELECT count(*) FROM request_names");
+    if (all_read && foreign_.empty() && count.row() && count.count(0) != names) {
+      fault(fmt::format("lists find requests by {} names, and their orders have {}", count.count(0), names));
+    }
+    Query other = database_.query(
+        "SELECT c.fingerprint FROM certificates c JOIN requests r ON r.id = c.request "
+        "WHERE c.provider IS NOT r.provider ORDER BY c.fingerprint");
+    while (other.row()) {
+      fault(fmt::format("lists show certificate {} with another provider than its request has", other.text(0)));
     }
   }
 
@@ -216,6 +262,7 @@ class Verification {
   const AuditDepth depth_;
   AuditReport report_;
   std::uint64_t events_ = 0;
+  std::set<std::string> foreign_;  // requests whose order is not the journalled one
   bool broken_ = false;
 };
 

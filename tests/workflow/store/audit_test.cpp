@@ -103,6 +103,22 @@ TEST_CASE_METHOD(Log, "a state that its journal did not lead to is a fault") {
   CHECK(says(faults(), "request A is Submitting in the list"));
 }
 
+TEST_CASE_METHOD(Log, "a list that shows other names than the orders have is a fault") {
+  tamper("requests", "UPDATE requests SET names = 'dns:vpn.example.com' WHERE id = 'A'");
+  CHECK(says(faults(), "lists show request A with other names"));
+}
+
+TEST_CASE_METHOD(Log, "a name that was taken from the lists, or put there, is a fault") {
+  REQUIRE(faults().empty());
+  REQUIRE(foreign(file,
+                  "INSERT INTO request_names SELECT 'other.example.com', created_at, id FROM requests "
+                  "WHERE id = 'A'")
+              .empty());
+  CHECK(says(faults(), "lists find requests by"));
+  REQUIRE(foreign(file, "DELETE FROM request_names WHERE request = 'A'").empty());
+  CHECK(says(faults(), "lists show request A with other names"));
+}
+
 TEST_CASE_METHOD(Log, "an order that is not the one of its first event is a fault") {
   tamper("requests", "UPDATE requests SET order_json = replace(order_json, 'www.', 'vpn.') WHERE id = 'A'");
   CHECK(faults() == std::vector<std::string>{"the order of request A is not the one that its journal begins with"});

@@ -448,6 +448,15 @@ TEST_CASE_METHOD(OnDisk, "a damaged certificate hides no other one, and none is 
   REQUIRE(left.size() == 1);
   CHECK(left[0].fingerprint == "bb22");
   CHECK_THROWS_AS(store->certificate("aa11"), Error);
+  // Nor on a page that would hold it alone.
+  REQUIRE(foreign(folder / "store.db", "UPDATE certificates SET status = 'current'") == "");
+  CertificateQuery due;
+  due.statuses = {"current"};
+  due.profile = first().profile;
+  due.most = 1;
+  const auto page = store->certificates(due);
+  REQUIRE(page.size() == 1);
+  CHECK(page[0].fingerprint == "bb22");
 }
 
 TEST_CASE_METHOD(Fixture, "a certificate is said to be where nothing took its place since") {
