@@ -142,7 +142,7 @@ nlohmann::ordered_json to_library(const Json& json) {
   return nullptr;
 }
 
-// What nlohmann::json::dump() writes of the same value, octet by octet (RFC 8259 §7: the two characters that must be
+// What nlohmann::json::dump() writes of the same value (RFC 8259 §7: the two characters that must be
 // escaped, and controls), without building that value first: journal and log are written with every step of a request.
 class Writer {
  public:

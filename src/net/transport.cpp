@@ -89,12 +89,17 @@ bool is_time(const std::string& name, const std::string& value) {
 
 std::shared_ptr<const Redactor> Transport::redactor_for(std::vector<Secret> secrets) {
   const auto same = [](const Secret& one, const Secret& other) { return one.reveal() == other.reveal(); };
-  const std::lock_guard lock(mutex_);
-  if (!redactor_ || !std::equal(secrets.begin(), secrets.end(), secrets_.begin(), secrets_.end(), same)) {
-    redactor_ = std::make_shared<const Redactor>(secrets);
-    secrets_ = std::move(secrets);
+  {
+    const std::lock_guard lock(mutex_);
+    if (redactor_ && std::equal(secrets.begin(), secrets.end(), secrets_.begin(), secrets_.end(), same)) {
+      return redactor_;
+    }
   }
-  return redactor_;
+  const auto made = std::make_shared<const Redactor>(secrets);
+  const std::lock_guard lock(mutex_);
+  redactor_ = made;
+  secrets_ = std::move(secrets);
+  return made;
 }
 
 Exchange Transport::send(const Request& request) {

@@ -116,8 +116,9 @@ class Status final : public workflow::EngineObserver {
       states += fmt::format("{}{} {}", states.empty() ? " (" : ", ", count, workflow::to_string(state));
     }
     if (!states.empty()) states += ")";
-    requests_ =
-        fmt::format("{}{} open request{}{}", total < kMost ? "" : "at least ", total, total == 1 ? "" : "s", states);
+    // Counted to the bound, they say nothing of the states that come behind it.
+    requests_ = total < kMost ? fmt::format("{} open request{}{}", total, total == 1 ? "" : "s", states)
+                              : fmt::format("at least {} open requests", total);
     old_ = false;
     tell();
   }
