@@ -577,6 +577,7 @@ PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Loo
   }
   const KeyObjects found = locate(session, info);
   if (!found.private_half) {
+    session.expect_login();
     throw Error{ErrorKind::not_found,
                 fmt::format("the private half of key {} is not on token {} any more", info.name, token.access.name)};
   }

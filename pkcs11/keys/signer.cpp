@@ -148,8 +148,10 @@ struct TokenKey::State {
     const std::string doing = fmt::format("sign with key {}", key.name);
     CK_MECHANISM mechanism{operation.mechanism, operation.pss ? &*operation.pss : nullptr,
                            operation.pss ? sizeof *operation.pss : 0UL};
-    session.check(session.functions().C_SignInit(session.handle(), &mechanism, private_handle(session)), "C_SignInit",
-                  doing);
+    const CK_RV ready = session.functions().C_SignInit(session.handle(), &mechanism, private_handle(session));
+    // What SoftHSM answers when the login ends in the middle of the call.
+    if (ready == CKR_GENERAL_ERROR) session.expect_login();
+    session.check(ready, "C_SignInit", doing);
     // From here on the session has an open operation, which only C_Sign ends: whatever fails, it is closed.
     struct CloseOnFailure {
       Session& session;

@@ -118,6 +118,13 @@ void Session::open_one(Access access, unsigned long initialisation) {
       .handle = opened, .writable = writable, .since = token_.clock.since_boot(), .initialisation = initialisation};
 }
 
+void Session::expect_login() const {
+  if (!token_.login_required) return;
+  CK_SESSION_INFO info{};
+  check(functions().C_GetSessionInfo(handle(), &info), "C_GetSessionInfo", "use a session");
+  if (!is_logged_in(info.state)) throw TokenFailure(CKR_USER_NOT_LOGGED_IN, "C_GetSessionInfo", "use a session");
+}
+
 // With the mutex held.
 void Session::open_spare() noexcept {
   CK_SESSION_HANDLE opened = 0;

@@ -36,6 +36,8 @@ class Session {
   bool is_last_try() const noexcept { return last_try_; }
   // Throws TokenFailure unless `rv` is CKR_OK.
   void check(CK_RV rv, std::string_view function, std::string_view doing) const;
+  // Throws TokenFailure when the login that private objects need was lost meanwhile: what is hidden then is not gone.
+  void expect_login() const;
   // The session is closed instead of going back to the pool.
   void discard() noexcept { discard_ = true; }
   // The same for a session that is well but has an operation open, which only closing it ends: closing the last session

@@ -287,7 +287,10 @@ TEST_CASE_METHOD(Batch, "a PIN that is refused in the middle of a batch is sent 
   });
   CHECK(faults.calls("C_Login") == logins + 1);
   REQUIRE(errors.size() > kRows / 2);
-  for (const Error& error : errors) CHECK(error.kind() == ErrorKind::denied);
+  for (const Error& error : errors) {
+    INFO(error.message());
+    CHECK(error.kind() == ErrorKind::denied);
+  }
   CHECK(errors.back().message() == errors[errors.size() - 100].message());
   CHECK(errors.back().message().find("PIN") != std::string::npos);
 }
