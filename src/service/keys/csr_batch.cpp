@@ -20,8 +20,8 @@ namespace hsmbridge::service {
 
 namespace {
 
-// Threads for each session of the token, and at least: while one row signs, others wait for the audit log, are built
-// and are verified. Most of them sleep.
+// Threads for each session of the token: while one row signs, others wait for the audit log, are built and are verified.
+// Most of them sleep.
 constexpr unsigned kThreadsOfSession = 8;
 constexpr unsigned kMostThreads = 128;
 
@@ -135,8 +135,8 @@ std::string one_name_of(const std::string& file) {
 }
 
 // The labels by which rows name keys that are there now: not those that a row makes.
-std::vector<std::string> labels_named(const std::vector<BatchRow>& rows, const NewCsr& typed) {
-  const auto made = labels_made(rows, typed);
+std::vector<std::string> labels_named(const std::vector<BatchRow>& rows, const NewCsr& typed,
+                                      const std::map<std::string, std::size_t>& made) {
   std::set<std::string> named;
   for (const BatchRow& row : rows) {
     try {
@@ -155,8 +155,9 @@ std::vector<std::string> labels_named(const std::vector<BatchRow>& rows, const N
 // What rows are, seen in their order.
 class Rows {
  public:
-  Rows(const std::vector<BatchRow>& rows, const NewCsr& typed, const std::string& folder)
-      : rows_(rows), typed_(typed), folder_(folder), made_(labels_made(rows, typed)) {}
+  Rows(const std::vector<BatchRow>& rows, const NewCsr& typed, const std::string& folder,
+       const std::map<std::string, std::size_t>& made)
+      : rows_(rows), typed_(typed), folder_(folder), made_(made) {}
 
   Prepared prepare(std::size_t i) {
     Prepared prepared;
@@ -191,8 +192,8 @@ class Rows {
   const std::vector<BatchRow>& rows_;
   const NewCsr& typed_;
   const std::string& folder_;
+  const std::map<std::string, std::size_t>& made_;  // by rows
   std::set<std::string> written_;
-  const std::map<std::string, std::size_t> made_;
   std::set<std::string> labels_;
   std::size_t makers_ = 0;
 };
@@ -213,9 +214,10 @@ void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow
   CsrMaker maker(ring, log, run);
   KeyMakers makers;
   TokenTrouble trouble(std::max(threads, kThreadsOfSession));
-  Rows in_file(rows, typed, folder);
+  const auto made = labels_made(rows, typed);
+  Rows in_file(rows, typed, folder, made);
   try {
-    if (const auto labels = labels_named(rows, typed); labels.size() > 1) maker.look_for(labels);
+    if (const auto labels = labels_named(rows, typed, made); labels.size() > 1) maker.look_for(labels);
   } catch (const Error&) {
     // Each row asks again and says what is wrong.
   }
