@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 #include "ca/name_constraints.h"
-#include "x509/asn1/der.h"
 #include "x509/judge/same_name.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
@@ -183,13 +183,7 @@ std::vector<Unfitness> unfitness(const Path& path, Instant now) {
 
 Bytes authority_key_identifier(const Certificate& issuer) {
   if (issuer.content().subject_key_identifier) return *issuer.content().subject_key_identifier;
-  const Bytes key = issuer.spki();
-  x509::der::Reader outer(key);
-  x509::der::Reader sequence = outer.enter(x509::der::kSequence, "SubjectPublicKeyInfo");
-  sequence.expect(x509::der::kSequence, "SubjectPublicKeyInfo algorithm");
-  Bytes identifier = sha256(sequence.octet_aligned_bits("subjectPublicKey"));
-  identifier.resize(20);
-  return identifier;
+  return x509::key_identifier(issuer.spki(), x509::KeyIdentifierMethod::sha256);
 }
 
 }  // namespace hsmbridge::ca

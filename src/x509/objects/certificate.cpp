@@ -66,7 +66,7 @@ TbsCertificate decode_tbs(ByteView der) {
 // request.
 Content certified(const CertificateFields& fields) {
   Content content = fields.content;
-  content.subject_key_identifier = key_identifier(fields.spki);
+  content.subject_key_identifier = key_identifier(fields.spki, fields.key_identifier);
   content.critical.subject_key_identifier = false;  // RFC 5280 §4.2.1.2
   content.challenge_password.reset();
   return content;
@@ -222,13 +222,9 @@ Bytes assemble_certificate(ByteView tbs, const SignatureAlgorithm& algorithm, By
 }
 
 Bytes random_serial() {
-  for (;;) {
-    Bytes octets = random_bytes(20);
-    octets[0] = static_cast<std::uint8_t>(octets[0] & 0x7FU);  // positive in two's complement
-    const Bytes integer = der::unsigned_integer(octets);
-    const ByteView content = der::only(integer, "serial number").content;
-    if (serial_sign(content) == SerialSign::positive) return to_bytes(content);
-  }
+  Bytes octets = random_bytes(20);
+  octets[0] = static_cast<std::uint8_t>((octets[0] & 0x3FU) | 0x40U);
+  return octets;
 }
 
 std::string serial_text(ByteView serial) {

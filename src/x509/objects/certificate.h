@@ -5,6 +5,7 @@
 #include "x509/content/content.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/signed_object.h"
+#include "x509/objects/spki.h"
 
 #include <cstdint>
 #include <optional>
@@ -62,11 +63,12 @@ struct CertificateFields {
   Content content;  // subject_key_identifier and challenge_password in it are ignored: the identifier is computed
   std::optional<Bytes> authority_key_identifier;  // exactly the issuer's SKI; nothing when the issuer has none
   const SignatureAlgorithm* algorithm = nullptr;
+  KeyIdentifierMethod key_identifier = KeyIdentifierMethod::sha1;  // of the subject's key
 };
 // Issuer name and key identifier taken from the issuing certificate, the rest empty.
 CertificateFields fields_for_issuer(const Certificate& issuer);
 
-// DER TBSCertificate, version 3, with an SKI by RFC 5280 §4.2.1.2 method (1). Throws invalid_input (content that
+// DER TBSCertificate, version 3, with a subject key identifier. Throws invalid_input (content that
 // contradicts itself, not_after before not_before, a serial that is not positive or longer than 20 octets).
 Bytes build_tbs_certificate(const CertificateFields& fields);
 // Reads it back and compares every field. Throws corrupt naming the first that differs.
@@ -75,7 +77,8 @@ void prove_tbs_certificate(ByteView tbs, const CertificateFields& fields);
 // verify with the issuer's key. Returns DER. Throws corrupt.
 Bytes assemble_certificate(ByteView tbs, const SignatureAlgorithm& algorithm, ByteView signature, ByteView issuer_spki);
 
-// A serial of 159 random bits, positive, 20 octets at most (RFC 5280 §4.1.2.2), as INTEGER content octets.
+// A serial of 158 random bits as INTEGER content octets: positive and 20 octets (RFC 5280 §4.1.2.2), the first one 0x40
+// to 0x7f, so that none is shorter than another.
 Bytes random_serial();
 // Lower-case hex without leading zero octet, "00" for zero, with "-" in front when negative.
 std::string serial_text(ByteView serial);

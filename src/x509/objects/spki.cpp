@@ -220,11 +220,14 @@ SpkiHash spki_hash(ByteView spki) {
   return SpkiHash(hex(sha256(canonical_spki(spki))));
 }
 
-Bytes key_identifier(ByteView spki) {
+Bytes key_identifier(ByteView spki, KeyIdentifierMethod method) {
   der::Reader sequence = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
   sequence.expect(der::kSequence, "SubjectPublicKeyInfo algorithm");
   const ByteView bits = sequence.octet_aligned_bits("subjectPublicKey");
-  return sha1(bits);
+  if (method == KeyIdentifierMethod::sha1) return sha1(bits);
+  Bytes identifier = sha256(bits);
+  identifier.resize(20);
+  return identifier;
 }
 
 Bytes rsa_exponent(ByteView spki) {

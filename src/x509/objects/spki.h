@@ -25,8 +25,12 @@ Bytes canonical_spki(ByteView spki);
 bool same_key(ByteView one, ByteView other);
 // Lower-case hex SHA-256 of the canonical DER: what a key is pinned by, whatever its encoding.
 SpkiHash spki_hash(ByteView spki);
-// RFC 5280 §4.2.1.2 method (1): SHA-1 of the subjectPublicKey BIT STRING's octets, 20 octets.
-Bytes key_identifier(ByteView spki);
+// How a key identifier follows from a key: 20 octets of a digest over those of the subjectPublicKey BIT STRING.
+enum class KeyIdentifierMethod {
+  sha1,    // RFC 5280 §4.2.1.2 method (1)
+  sha256,  // RFC 7093 §2 method 1: the leftmost 160 bits
+};
+Bytes key_identifier(ByteView spki, KeyIdentifierMethod method = KeyIdentifierMethod::sha1);
 // The public exponent of an RSA key as unsigned big-endian, 65537 being 010001; empty for another key.
 Bytes rsa_exponent(ByteView spki);
 
