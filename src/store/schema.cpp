@@ -204,6 +204,15 @@ CREATE TABLE rates (
   full_at  INTEGER NOT NULL     -- when the bucket of permissions is full again, milliseconds since 1970 UTC
 ) STRICT;
 
+-- The serial numbers that CAs of this bridge have given, each before anything was built with it.
+CREATE TABLE serial_numbers (
+  issuer   TEXT NOT NULL,       -- SHA-256 of the DER of its name, hex
+  serial   TEXT NOT NULL,       -- hex
+  request  TEXT NOT NULL,       -- '' outside any request
+  taken_at INTEGER NOT NULL,
+  PRIMARY KEY (issuer, serial)
+) STRICT, WITHOUT ROWID;
+
 -- What was written stays. INSERT OR REPLACE deletes without asking a delete trigger, so inserting is guarded too.
 CREATE TRIGGER events_never_change BEFORE UPDATE ON events BEGIN
   SELECT RAISE(ABORT, 'an event is never changed'); END;
@@ -239,6 +248,13 @@ CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predec
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;
+CREATE TRIGGER serial_numbers_never_change BEFORE UPDATE ON serial_numbers BEGIN
+  SELECT RAISE(ABORT, 'a serial number is never changed'); END;
+CREATE TRIGGER serial_numbers_never_go BEFORE DELETE ON serial_numbers BEGIN
+  SELECT RAISE(ABORT, 'a serial number is never given again'); END;
+CREATE TRIGGER serial_numbers_once BEFORE INSERT ON serial_numbers
+  WHEN EXISTS (SELECT 1 FROM serial_numbers WHERE issuer = NEW.issuer AND serial = NEW.serial) BEGIN
+  SELECT RAISE(ABORT, 'a serial number is taken once'); END;
 )sql";
 
 // The version of the store in this file, 0 for an empty file. Asked within one transaction: another process that makes

@@ -112,6 +112,10 @@ class SqliteStore final : public workflow::Store {
   // RateLimits: rate_limits.cpp
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
+  // SerialNumbers: serial_numbers.cpp
+  bool take_serial(const workflow::TakenSerial& serial) override;
+  std::uint64_t serials_taken(const std::string& issuer) override;
+
   // PinMemory: pin_memory.cpp
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
   void record_pin(const workflow::PinRefusal& refusal) override;

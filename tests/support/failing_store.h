@@ -71,6 +71,10 @@ class FailingStore final : public workflow::Store {
       return 0;
     });
   }
+  bool take_serial(const workflow::TakenSerial& serial) override {
+    return write([&] { return store_->take_serial(serial); });
+  }
+  std::uint64_t serials_taken(const std::string& issuer) override { return store_->serials_taken(issuer); }
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }

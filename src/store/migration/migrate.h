@@ -30,5 +30,6 @@ bool is_unreadable(const Error& error);
 void to_version_4(Database& database);
 void to_version_5(Database& database);
 void to_version_6(Database& database);
+void to_version_7(Database& database);
 
 }  // namespace hsmbridge::store

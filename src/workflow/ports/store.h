@@ -6,24 +6,32 @@
 #include "workflow/ports/rate_limits.h"
 #include "workflow/ports/records.h"
 #include "workflow/ports/requests.h"
+#include "workflow/ports/serial_numbers.h"
 
 #include <optional>
 #include <string>
 
 namespace hsmbridge::workflow {
 
-// The durable memory, as it is opened: whoever needs one of the six takes that one.
+// The durable memory, as it is opened: whoever needs one of the parts takes that one.
 //
-//   Requests    orders, states and journals; a Step is what one commit writes of one request, in all six
-//   Outbox      effects that are due, leases of workers, lanes; answers that could not be stored
-//   Records     certificates and keys
-//   AuditLog    the leaf that each of these brings along
-//   RateLimits  how many calls a minute a provider allows, for all processes
-//   PinMemory   refused and unfinished logins
+//   Requests       orders, states and journals; a Step is what one commit writes of one request, in all of them
+//   Outbox         effects that are due, leases of workers, lanes; answers that could not be stored
+//   Records        certificates and keys
+//   AuditLog       the leaf that each of these brings along
+//   RateLimits     how many calls a minute a provider allows, for all processes
+//   PinMemory      refused and unfinished logins
+//   SerialNumbers  what CAs of this bridge have numbered
 //
 // Every function is one transaction, durable when it returns. Throws unavailable (disk full, locked too long), corrupt.
 // Thread rule: one Store object a thread; several processes may share what is behind it.
-class Store : public Requests, public Outbox, public Records, public AuditLog, public RateLimits, public PinMemory {
+class Store : public Requests,
+              public Outbox,
+              public Records,
+              public AuditLog,
+              public RateLimits,
+              public PinMemory,
+              public SerialNumbers {
  public:
   using Records::count;
   using Records::page;

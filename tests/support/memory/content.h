@@ -86,6 +86,7 @@ struct MemoryStore::Content {
   audit::TreeHead head;
   std::map<std::string, Instant> full_at;
   std::vector<PinRefusal> pins;
+  std::map<std::string, std::set<std::string>> serials;  // by issuer
   std::optional<std::string> restored;
 
   void leaf(const std::string& data) {

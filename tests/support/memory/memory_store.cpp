@@ -523,6 +523,15 @@ std::optional<Instant> MemoryStore::take_permission(const std::string& provider,
       [](const auto& later) { return !later; });
 }
 
+bool MemoryStore::take_serial(const TakenSerial& serial) {
+  return write([&](Transaction&, Content& all) { return all.serials[serial.issuer].insert(serial.serial).second; },
+               [](bool taken) { return taken; });
+}
+
+std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
+  return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
+}
+
 std::optional<PinRefusal> MemoryStore::pin_refused(const PinSubject& subject) {
   return read([&](Content& all) {
     std::optional<PinRefusal> worst;

@@ -87,6 +87,8 @@ class MemoryStore final : public workflow::Store {
   std::vector<workflow::Leaf> leaves(std::uint64_t from, std::uint64_t most) override;
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;
 
+  bool take_serial(const workflow::TakenSerial& serial) override;
+  std::uint64_t serials_taken(const std::string& issuer) override;
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
