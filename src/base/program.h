@@ -1,0 +1,31 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace hsmbridge {
+
+// Another program, run without a shell, so that nothing in a name or a path is ever interpreted.
+struct Program {
+  std::string what;               // what messages call it: "the hook"
+  std::string why;                // why it must be nobody else's to change: "it is run after an installation"
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH
+  // Added to PATH, HOME, LANG and TZ; nothing else is handed down, since this process may hold secrets in its
+  // environment.
+  std::map<std::string, std::string> environment = {};
+  std::string input = {};  // standard input
+  Duration time_limit{};   // afterwards it and its process group are killed, as far as this process may do that
+  enum class Errors { with_output, dropped } errors = Errors::with_output;
+};
+
+// Runs it until it exits, and gives what it wrote; what it started in the background lives on, whatever it exited with,
+// and may keep its output open. Throws refused when it exits with another status than 0 (the last line of its output is
+// in the message), unavailable when it could not be started or did not end in time, outcome_unknown when its status was
+// lost. Of output beyond 64 KiB the beginning is dropped.
+// Thread rule: may be called from several threads.
+std::string run(const Program& program);
+
+}  // namespace hsmbridge
