@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "ca/examine.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/csr.h"
@@ -27,6 +28,46 @@ x509::Content wanted(x509::Content content) {
   return content;
 }
 
+void expect_as_ordered(const x509::Csr& csr, const x509::RequestedContent& requested) {
+  if (const std::string difference = x509::difference(requested.content, csr.content); !difference.empty()) {
+    throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
+  }
+}
+
+// Of a certificate for the CSR's key; serial, dates and content are the caller's.
+x509::CertificateFields fields_below(const x509::Certificate& issuer, const x509::Csr& csr,
+                                     const x509::SignatureAlgorithm& algorithm) {
+  x509::CertificateFields fields = x509::fields_for_issuer(issuer);
+  fields.authority_key_identifier = authority_key_identifier(issuer);
+  fields.spki = csr.spki;
+  fields.algorithm = &algorithm;
+  return fields;
+}
+
+Bytes built(const x509::CertificateFields& fields) {
+  Bytes to_be_signed = x509::build_tbs_certificate(fields);
+  x509::prove_tbs_certificate(to_be_signed, fields);
+  return to_be_signed;
+}
+
+// What time and the configuration have changed since a draft was built by a profile: another one is built.
+void compare_with_profile(const x509::TbsCertificate& tbs, const x509::Csr& csr, const Profile& profile,
+                          const x509::Certificate& issuer, Instant now, DraftFaults& faults) {
+  for (std::string& reason : objections(profile, csr.content)) faults.reasons.push_back(std::move(reason));
+  if (!faults.reasons.empty()) return;
+  if (const std::string difference = x509::difference(completed(profile, csr.content), wanted(tbs.content));
+      !difference.empty()) {
+    faults.outdated.push_back(
+        fmt::format("profile {} is another one than the draft was built by: {}", profile.name, difference));
+  }
+  if (issuer.tbs.validity.not_after <= now) return;  // which is for ca::unfitness to say
+  const Instant last = validity_of(profile, issuer.tbs.validity, Duration::zero(), now).not_after;
+  if (tbs.validity.not_after > last) {
+    faults.outdated.push_back(fmt::format("the draft ends {}, and profile {} gives certificates until {} now",
+                                          rfc3339(tbs.validity.not_after), profile.name, rfc3339(last)));
+  }
+}
+
 }  // namespace
 
 const x509::SignatureAlgorithm& issuing_algorithm(std::string_view name, const x509::Certificate& issuer) {
@@ -44,14 +85,8 @@ const x509::SignatureAlgorithm& issuing_algorithm(std::string_view name, const x
 Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
                          const std::optional<x509::RequestedContent>& requested, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  if (requested) {
-    if (const std::string difference = x509::difference(requested->content, csr.content); !difference.empty()) {
-      throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
-    }
-  }
-
-  x509::CertificateFields fields = x509::fields_for_issuer(issuer);
-  fields.authority_key_identifier = authority_key_identifier(issuer);
+  if (requested) expect_as_ordered(csr, *requested);
+  x509::CertificateFields fields = fields_below(issuer, csr, terms.algorithm);
   fields.serial = x509::random_serial();
   // Whole seconds are all that a certificate can carry. What begins before its issuer does not verify then.
   const Instant start =
@@ -64,13 +99,42 @@ Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
                             rfc3339(fields.validity.not_after), spoken(terms.backdate), spoken(validity))}
         .hint("make `backdate` of this provider shorter than that");
   }
-  fields.spki = csr.spki;
   fields.content = wanted(csr.content);
-  fields.algorithm = &terms.algorithm;
+  return built(fields);
+}
 
-  Bytes to_be_signed = x509::build_tbs_certificate(fields);
-  x509::prove_tbs_certificate(to_be_signed, fields);
-  return to_be_signed;
+Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& issuer,
+                         const x509::RequestedContent& requested, ByteView csr_der, Instant now) {
+  const x509::Csr csr = x509::parse_csr(csr_der);
+  expect_as_ordered(csr, requested);
+  if (const auto reasons = objections(terms.profile, csr.content); !reasons.empty()) {
+    throw Error{ErrorKind::refused,
+                fmt::format("the CA does not certify what is requested:\n  - {}", joined(reasons, "\n  - "))}
+        .hint("ask for something else, or change the CA's profile");
+  }
+  x509::CertificateFields fields = fields_below(issuer, csr, terms.algorithm);
+  fields.serial = terms.serial;
+  fields.validity = validity_of(terms.profile, issuer.tbs.validity, requested.validity, now);
+  fields.content = completed(terms.profile, csr.content);
+  fields.key_identifier = terms.profile.key_identifier;
+  return built(fields);
+}
+
+Bytes root_to_be_signed(const Root& root, const x509::SignatureAlgorithm& algorithm, ByteView spki, const Bytes& serial,
+                        Instant now) {
+  x509::CertificateFields fields;
+  fields.serial = serial;
+  fields.issuer = root.subject;
+  fields.spki = Bytes(spki.begin(), spki.end());
+  fields.algorithm = &algorithm;
+  fields.key_identifier = root.key_identifier;
+  fields.authority_key_identifier = x509::key_identifier(spki, root.key_identifier);
+  const Instant start = std::chrono::floor<std::chrono::seconds>(now);
+  fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + root.validity) - std::chrono::seconds{1}};
+  fields.content.subject = root.subject;
+  fields.content.basic_constraints = x509::BasicConstraints{true, root.path_length};
+  fields.content.key_usage = x509::KeyUsages{x509::KeyUsage::key_cert_sign, x509::KeyUsage::crl_sign};
+  return built(fields);
 }
 
 std::string outlived(const x509::Validity& validity, Instant built_at, Instant now) {
@@ -95,8 +159,10 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
     if (draft.csr_state == Draft::Csr::is_signed && !x509::signature_verifies(csr)) {
       reasons.emplace_back("the certificate request is not signed by its own key");
     }
-    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
-        !difference.empty()) {
+    if (draft.profile != nullptr) {
+      compare_with_profile(tbs, csr, *draft.profile, issuer, now, faults);
+    } else if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
+               !difference.empty()) {
       reasons.push_back("the draft differs from its certificate request: " + difference);
     }
     if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling) {
@@ -121,6 +187,10 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
     reasons.push_back("the draft cannot be read: " + error.message());
   }
   return faults;
+}
+
+Bytes sign(const LintedTbs& linted, x509::Signer& key, const x509::SignatureAlgorithm& algorithm) {
+  return key.sign(linted.octets(), algorithm);
 }
 
 Bytes assemble(ByteView to_be_signed, std::string_view algorithm, ByteView issuer, ByteView signature) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "ca/lint.h"
 #include "ca/path.h"
+#include "ca/profile.h"
 #include "x509/content/requested_content.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
+#include "x509/objects/signer.h"
 
 #include <optional>
 #include <string>
@@ -15,12 +18,14 @@
 //
 //   issuing_algorithm   which algorithm the issuer's key signs with
 //   draft_to_be_signed  CSR, requested content and issuer become a TBSCertificate: serial, dates and extensions fixed
+//   root_to_be_signed   the same of a CA that is its own issuer
 //   check_to_be_signed  whether that draft may still be signed, right before people are asked and before it is sent
 //   outlived            the part of it that is about time alone
+//   sign                what was linted is signed by a key of ours
 //   assemble            the signature that came back becomes a certificate, verified with the issuer's key
 //
-// Not checked here: whether the CAs above are fit to issue (ca::unfitness), and who approved. Pure but for the random
-// serial.
+// Not checked here: whether the CAs above are fit to issue (ca::unfitness), and who approved. Pure but for a random
+// serial where none is given, and the signature.
 namespace hsmbridge::ca {
 
 // The row of x509's table that signs with the issuer's key: the one of that name, or the key's usual one where the name
@@ -42,6 +47,28 @@ struct Terms {
 Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
                          const std::optional<x509::RequestedContent>& requested, ByteView csr, Instant now);
 
+// How a CA of ours issues: by a profile, with a serial number that was taken before.
+struct ProfileTerms {
+  const x509::SignatureAlgorithm& algorithm;
+  const Profile& profile;
+  const Bytes& serial;
+};
+// The same under them. What the profile does not permit is refused, every objection at once.
+Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& issuer,
+                         const x509::RequestedContent& requested, ByteView csr, Instant now);
+
+// What a root says of itself.
+struct Root {
+  x509::Name subject;
+  Duration validity{};
+  std::optional<std::uint64_t> path_length;
+  x509::KeyIdentifierMethod key_identifier = x509::KeyIdentifierMethod::sha256;
+};
+// DER TBSCertificate of a root with that key: a CA that signs certificates and CRLs. Read back and compared. Throws
+// invalid_input, corrupt.
+Bytes root_to_be_signed(const Root& root, const x509::SignatureAlgorithm& algorithm, ByteView spki, const Bytes& serial,
+                        Instant now);
+
 // Why a draft that was built at `built_at` has waited too long for its own dates; "" where it has not.
 std::string outlived(const x509::Validity& validity, Instant built_at, Instant now);
 
@@ -53,6 +80,7 @@ struct Draft {
   Instant built_at;
   // There is no key yet where somebody asks what would be said to a request: its CSR is then not signed.
   enum class Csr { is_signed, has_no_key_yet } csr_state = Csr::is_signed;
+  const Profile* profile = nullptr;  // that it was built by, as it is now; null for none
 };
 
 // Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.
@@ -63,6 +91,9 @@ struct DraftFaults {
 // `issuer` is what the signing key has now; `above` begins with the certificate that the draft was made for, and that
 // its own will be verified with.
 DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issuer, const Path& above, Instant now);
+
+// The signature of what was linted, as X.509 carries it. Throws what Signer::sign throws.
+Bytes sign(const LintedTbs& linted, x509::Signer& key, const x509::SignatureAlgorithm& algorithm);
 
 // The certificate of a signature that came back. Throws corrupt where it does not verify with the issuer's key.
 Bytes assemble(ByteView to_be_signed, std::string_view algorithm, ByteView issuer, ByteView signature);

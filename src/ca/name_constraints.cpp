@@ -250,29 +250,32 @@ std::string quoted(const std::vector<const GeneralName*>& bases) {
 }  // namespace
 
 std::vector<std::string> forbidden_names(const x509::Content& content, const x509::Certificate& issuer) {
+  if (!issuer.content().name_constraints) return {};
+  return forbidden_names(content, *issuer.content().name_constraints, "\"" + issuer.subject().to_string() + "\"");
+}
+
+std::vector<std::string> forbidden_names(const x509::Content& content, const x509::NameConstraints& limits,
+                                         const std::string& by) {
   std::vector<std::string> reasons;
-  if (!issuer.content().name_constraints) return reasons;
-  const x509::NameConstraints& limits = *issuer.content().name_constraints;
-  const std::string by = issuer.subject().to_string();
   const auto judge = [&](const GeneralName& name, const std::string& words, auto inside, auto touching) {
     const auto permitted = of_kind(limits.permitted, name.kind);
     const auto excluded = of_kind(limits.excluded, name.kind);
     if (!can_compare(name.kind)) {
       if (!permitted.empty() || !excluded.empty()) {
-        reasons.push_back(fmt::format("{}: \"{}\" constrains names of this kind ({}), which no verifier can compare",
-                                      words, by, quoted(permitted.empty() ? excluded : permitted)));
+        reasons.push_back(fmt::format("{}: {} constrains names of this kind ({}), which no verifier can compare", words,
+                                      by, quoted(permitted.empty() ? excluded : permitted)));
       }
       return;
     }
     if (!permitted.empty() && std::none_of(permitted.begin(), permitted.end(),
                                            [&](const GeneralName* base) { return inside(name, *base); })) {
-      reasons.push_back(fmt::format("{} lies outside what \"{}\" permits by its name constraints ({})", words, by,
-                                    quoted(permitted)));
+      reasons.push_back(
+          fmt::format("{} lies outside what {} permits by its name constraints ({})", words, by, quoted(permitted)));
     }
     for (const GeneralName* base : excluded) {
       if (touching(name, *base)) {
         reasons.push_back(
-            fmt::format("{} lies in what \"{}\" excludes by its name constraints ({})", words, by, base->text));
+            fmt::format("{} lies in what {} excludes by its name constraints ({})", words, by, base->text));
       }
     }
   };
@@ -280,7 +283,7 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
     judge(named.name, named.words, within, touches);
     if (named.name.kind != GeneralNameKind::uri || host_of_uri(lower_text(named.name))) continue;
     if (const auto excluded = of_kind(limits.excluded, GeneralNameKind::uri); !excluded.empty()) {
-      reasons.push_back(fmt::format("{} has no host name, and \"{}\" excludes some ({}): no verifier can compare it",
+      reasons.push_back(fmt::format("{} has no host name, and {} excludes some ({}): no verifier can compare it",
                                     named.words, by, quoted(excluded)));
     }
   }

@@ -14,5 +14,8 @@ namespace hsmbridge::ca {
 // no DNS name among the alternative names (as OpenSSL does). Of a CA also each permitted subtree of its own that lies
 // outside. A constraint on a kind of name that cannot be compared forbids every name of that kind.
 std::vector<std::string> forbidden_names(const x509::Content& content, const x509::Certificate& issuer);
+// The same for constraints wherever they stand: `by` is who has them, in the sentences.
+std::vector<std::string> forbidden_names(const x509::Content& content, const x509::NameConstraints& limits,
+                                         const std::string& by);
 
 }  // namespace hsmbridge::ca

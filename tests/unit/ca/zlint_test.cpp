@@ -1,0 +1,101 @@
+// zlint as a second linter: the real program, and what it might write.
+#include "ca/zlint.h"
+
+#include "base/error.h"
+#include "hierarchy.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string trouble(const std::string& output) {
+  try {
+    ca::zlint_verdict(output);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+    return error.message();
+  }
+  return "";
+}
+
+Bytes server_tbs(bool with_policy) {
+  Entity root(authority("C=CH, O=Example, CN=Root"));
+  Profile profile = server("CN=www.example.com", {"dns:www.example.com"});
+  profile.content.other_extensions = {
+      x509::authority_info_access({"http://ocsp.example.com/"}, {"http://ca.example.com/ca.crt"}),
+      x509::crl_distribution_points({"http://ca.example.com/ca.crl"})};
+  if (with_policy) profile.content.policies = {x509::parse_policy("2.23.140.1.2.1")};
+  return Entity(profile, &root).tbs;
+}
+
+std::vector<std::string> errors_in(const std::vector<ca::LintFinding>& findings) {
+  std::vector<std::string> rules;
+  for (const ca::LintFinding& finding : findings) {
+    if (finding.severity == ca::LintSeverity::error) rules.push_back(finding.rule);
+  }
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("zlint itself judges the very bytes that shall be signed, with a signature of every kind") {
+  const ca::ZlintSettings settings;
+  CHECK(ca::zlint_version(settings, 10s).find_first_not_of("0123456789.") == std::string::npos);
+  CHECK(errors_in(ca::zlint(settings, server_tbs(true), 10s)) == std::vector<std::string>{});
+  const auto found = errors_in(ca::zlint(settings, server_tbs(false), 10s));
+  CHECK(std::find(found.begin(), found.end(), "zlint/e_sub_cert_certificate_policies_missing") != found.end());
+  ca::ZlintSettings rfc = settings;
+  rfc.sources = {"RFC5280"};
+  CHECK(errors_in(ca::zlint(rfc, server_tbs(false), 10s)) == std::vector<std::string>{});
+  ca::ZlintSettings without = settings;
+  without.exclude = found;
+  for (std::string& name : without.exclude) name.erase(0, name.find('/') + 1);
+  CHECK(errors_in(ca::zlint(without, server_tbs(false), 10s)) == std::vector<std::string>{});
+  for (const char* algorithm : {"rsa-sha256", "rsa-pss-sha256", "ed25519", "ecdsa-sha512"}) {
+    CAPTURE(algorithm);
+    Entity root(authority("CN=Root"));
+    x509::CertificateFields fields = root.fields;
+    fields.algorithm = &x509::signature_algorithm(algorithm);
+    const Bytes tbs = x509::build_tbs_certificate(fields);
+    CHECK(x509::parse_certificate(ca::twin_of(tbs)).tbs.der == tbs);
+    CHECK_NOTHROW(ca::zlint(rfc, tbs, 10s));
+  }
+}
+
+TEST_CASE("whatever is no clear verdict of zlint is a failure") {
+  ca::ZlintSettings settings;
+  settings.program = "/nonexistent/zlint";
+  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("could not be started"));
+  settings.program = "true";
+  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("cannot be read"));
+  settings.program = "false";
+  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("exited with status 1"));
+  CHECK_THROWS_AS(ca::zlint_version(settings, 10s), Error);
+  settings.program = "zlint";
+  settings.sources = {"NO_SUCH_SOURCE"};
+  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("exited with status 1"));
+
+  CHECK(trouble(R"({"e_one":{"result":"pass"}})").empty());
+  CHECK(trouble("").find("cannot be read") != std::string::npos);
+  CHECK(trouble("{}").find("looked at nothing") != std::string::npos);
+  CHECK(trouble("[]").find("cannot be read") != std::string::npos);
+  CHECK(trouble(R"({"e_one":{"result":"pass"}} trailing)").find("cannot be read") != std::string::npos);
+  CHECK(trouble(R"({"e_one":{"result":"PASS"}})") == "zlint gave no verdict: its result of e_one is 'PASS'");
+  CHECK(trouble(R"({"e_one":{"verdict":"pass"}})").find("cannot be read") != std::string::npos);
+  CHECK(trouble(R"({"e_one":"pass"})").find("cannot be read") != std::string::npos);
+}
+
+TEST_CASE("errors and warnings of zlint are findings, and what it says of them is kept") {
+  const auto found = ca::zlint_verdict(
+      R"({"e_one":{"result":"error","details":"the details"},"w_two":{"result":"warn"},"n_three":{"result":"notice"},)"
+      R"("e_four":{"result":"fatal"},"e_five":{"result":"NA"},"e_six":{"result":"NE"},"e_seven":{"result":"info"}})");
+  CHECK(found == std::vector<ca::LintFinding>{
+                     {"zlint/e_one", "zlint", ca::LintSeverity::error, "the details"},
+                     {"zlint/w_two", "zlint", ca::LintSeverity::warning, "warn"},
+                     {"zlint/e_four", "zlint", ca::LintSeverity::error, "fatal"},
+                 });
+}
