@@ -2,10 +2,10 @@
 #include "base/log.h"
 #include "ca/examine.h"
 #include "providers/bundle.h"
+#include "providers/issuing.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/signing.h"
-#include "x509/judge/chain.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
@@ -20,6 +20,7 @@
 namespace hsmbridge::securosys {
 
 using namespace workflow;
+using providers::lines;
 using providers::parsed;
 
 namespace {
@@ -27,25 +28,9 @@ namespace {
 // These files are read once, and a request is worked on by whichever process holds it.
 constexpr std::string_view kReadAgain = "if a daemon runs, then send it SIGHUP (kill -HUP): it reads its files once";
 
-std::string lines(std::string title, const std::vector<std::string>& reasons) {
-  for (const std::string& reason : reasons) title += "\n  - " + reason;
-  return title;
-}
-
-// The CAs are not fit to issue now. Nothing is wrong with the request: it waits.
 void expect_fit(const std::string& provider, const std::vector<ca::Unfitness>& found) {
-  if (found.empty()) return;
-  std::vector<std::string> words;
-  std::optional<Instant> until = found.front().until;
-  for (const ca::Unfitness& one : found) {
-    words.push_back(one.why);
-    until = until && one.until ? std::optional(std::max(*until, *one.until)) : std::nullopt;
-  }
-  Error error(ErrorKind::unavailable, lines(fmt::format("provider {} cannot issue now:", provider), words));
-  if (until) {
-    throw error.with("until", rfc3339(*until)).hint("look at the date of this machine; the request waits until then");
-  }
-  throw error.hint(
+  providers::expect_fit(
+      provider, found,
       fmt::format("correct `issuer` or `chain` of provider {}, or the profile's `anchors`; {}", provider, kReadAgain));
 }
 
@@ -158,15 +143,10 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   // Built again once what it waits for is there, and not at every look until then.
   if (!faults.outdated.empty() && waits_for.empty()) throw outdated_draft(faults.outdated.front());
   expect_fit(settings_.name, unfit);
-  const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
-  if (anchors_ && anchors.empty()) {
-    waits_for.push_back(
-        fmt::format("profile {} names no anchors: no certificate could be trusted", call.order.profile));
-  }
-  // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
-  if (!anchors.empty()) {
-    if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored) {
-      waits_for.push_back("the issuer's certificate does not verify: " + chained.why);
+  if (anchors_) {
+    for (std::string& reason :
+         providers::distrust(drafted, parsed(chain_), parsed(anchors_(call.order)), call.order.profile, call.now)) {
+      waits_for.push_back(std::move(reason));
     }
   }
   return or_wait({}, std::move(waits_for));
