@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "service/content/csr.h"
 #include "service/effects/effect_parts.h"
+#include "service/effects/expectation.h"
 #include "service/effects/install.h"
 #include "service/effects/verify.h"
 #include "workflow/engine/lane_pauses.h"
@@ -157,6 +158,7 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
   } else {
     try {
       reasons = provider->check(call_of(world, claim, parts, now, time_limit));
+      if (reasons.empty() && revokes == nullptr) reasons = fatal_once_signed(order, parts.draft, now);
     } catch (const Error& error) {
       if (!workflow::says_draft_is_outdated(error)) throw;
       return outcome(workflow::DraftTooOld{now - parts.draft.built_at, x509::bounded(error.message())});

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "service/content/csr.h"
 #include "service/effects/effect_parts.h"
+#include "service/effects/expectation.h"
 #include "service/effects/install.h"
 #include "service/requests/requests.h"
 #include "x509/judge/advice.h"
@@ -189,6 +190,7 @@ EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Sto
   const workflow::Key key;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kCheckLimit};
   check.reasons = provider->check(call);
+  if (check.reasons.empty()) check.reasons = fatal_once_signed(order, draft, now);
   auto* service = dynamic_cast<workflow::DryRun*>(provider.get());
   if (service != nullptr && made) {
     check.dry_run = "its dry run requires a signed CSR: name an existing key with --key";
