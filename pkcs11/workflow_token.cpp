@@ -48,8 +48,12 @@ struct WorkflowToken::Shared {
   // or unlock it, and another process may have another source.
   template <class Work>
   auto run(Work work) {
+    return run_within(deadline, WhenLate::unavailable, std::move(work));
+  }
+  template <class Work>
+  auto run_within(Duration limit, WhenLate late, Work work) {
     try {
-      return thread.call(deadline, WhenLate::unavailable, std::move(work));
+      return thread.call(limit, late, std::move(work));
     } catch (const Error& error) {
       throw for_a_waiting_request(error);
     }
@@ -146,6 +150,17 @@ std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key, Pu
   });
   return std::make_unique<ThreadedSigner>(
       std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });
+}
+
+std::unique_ptr<x509::Signer> WorkflowToken::signer_within(const workflow::Key& key, workflow::Intent intent,
+                                                           Duration limit) {
+  auto opened = shared_->run_within(limit, WhenLate::unavailable, [shared = shared_, key, intent = std::move(intent)] {
+    return std::shared_ptr<TokenKey>(
+        TokenKey::open_pinned(shared->token(), selector_of(key), key.spki, intent, shared->record));
+  });
+  return std::make_unique<ThreadedSigner>(std::move(opened), [shared = shared_, limit](std::function<Bytes()> work) {
+    return shared->run_within(limit, WhenLate::outcome_unknown, std::move(work));
+  });
 }
 
 void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate,

@@ -25,6 +25,10 @@ class WorkflowToken final : public workflow::Token {
 
   workflow::Key ensure_key(const workflow::KeyWish& wish) override;
   std::unique_ptr<x509::Signer> signer(const workflow::Key& key, workflow::Purpose purpose) override;
+  // For what is signed in another one's time (a CA's certificate, in that of its provider): opening and each signature
+  // take `limit` at most. A signature past it throws outcome_unknown. `key` is pinned by its SubjectPublicKeyInfo and
+  // found by its CKA_ID, else by what its `uri` holds: any selector.
+  std::unique_ptr<x509::Signer> signer_within(const workflow::Key& key, workflow::Intent intent, Duration limit);
   void put_certificate(const workflow::Key& key, ByteView certificate, const std::vector<Bytes>& replaces) override;
 
  private:

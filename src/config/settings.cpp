@@ -133,28 +133,6 @@ std::string relative_name(const std::vector<std::pair<std::string, std::string>>
   return joined(attributes, "+", [](const auto& one) { return one.first + "=" + escaped(one.second); });
 }
 
-// A text as x509 reads names; or a mapping, one relative name an entry; or a list of mappings, where an attribute may
-// repeat and a mapping of several entries is one multi-valued relative name.
-std::string read_subject(Section& section) {
-  switch (section.shape("subject")) {
-    case Section::Shape::mapping:
-      return joined(section.named_texts("subject"), ", ", [](const auto& one) { return relative_name({one}); });
-    case Section::Shape::list: {
-      std::vector<std::string> names;
-      for (Section& relative : section.sections("subject")) {
-        std::vector<std::pair<std::string, std::string>> attributes;
-        for (const std::string& type : relative.keys()) {
-          if (auto value = relative.optional_text(type)) attributes.emplace_back(type, std::move(*value));
-        }
-        names.push_back(relative_name(attributes));
-      }
-      return joined(names);
-    }
-    default:
-      return section.optional_text("subject").value_or("");
-  }
-}
-
 // "0640" and "640" are octal, as chmod reads them.
 std::optional<unsigned> read_mode(Section& section) {
   const auto text = section.optional_text("mode");
@@ -266,7 +244,7 @@ ProfileSettings read_profile(const std::string& name, Section& section, const Se
   check_reference(section, "token", profile.token, settings.tokens, "tokens");
   profile.key = section.optional_text("key");
   profile.algorithm = section.optional_text("algorithm");
-  profile.subject = read_subject(section);
+  profile.subject = read_name(section, "subject");
   profile.san = section.texts("san");
   profile.usage = section.texts("usage");
   profile.extended_usage = section.texts("extended_usage");
@@ -353,6 +331,26 @@ std::filesystem::path home_file() {
 }
 
 }  // namespace
+
+std::string read_name(Section& section, std::string_view key) {
+  switch (section.shape(key)) {
+    case Section::Shape::mapping:
+      return joined(section.named_texts(key), ", ", [](const auto& one) { return relative_name({one}); });
+    case Section::Shape::list: {
+      std::vector<std::string> names;
+      for (Section& relative : section.sections(key)) {
+        std::vector<std::pair<std::string, std::string>> attributes;
+        for (const std::string& type : relative.keys()) {
+          if (auto value = relative.optional_text(type)) attributes.emplace_back(type, std::move(*value));
+        }
+        names.push_back(relative_name(attributes));
+      }
+      return joined(names);
+    }
+    default:
+      return section.optional_text(key).value_or("");
+  }
+}
 
 const TokenSettings& Settings::token(std::string_view name) const {
   return named(tokens, name, "token");

@@ -153,6 +153,10 @@ struct Settings {
   const ProfileSettings& profile(std::string_view name) const;
 };
 
+// The name under `key`, as text of x509::Name::parse; "" for none. A text; or a mapping, one relative name an entry; or
+// a list of mappings, where an attribute may repeat and a mapping of several entries is one multi-valued relative name.
+std::string read_name(Section& section, std::string_view key);
+
 // What the workflow must know of a provider's own keys.
 struct ProviderFacts {
   Duration search_lag{};  // workflow::Timing::search_lag

@@ -4,8 +4,7 @@ namespace hsmbridge::store {
 
 bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   Database::Write write(*database_);
-  if (database_
-          ->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", serial.issuer, serial.serial)
+  if (database_->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", serial.issuer, serial.serial)
           .row()) {
     return false;
   }

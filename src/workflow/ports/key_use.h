@@ -18,13 +18,14 @@ using RecordFact = std::function<void(std::string_view kind, const Json& facts)>
 
 // A proof (KeySigner::prove) may be signed under any purpose: it tells which public key a private half has.
 enum class Purpose {
-  csr,         // a certificate request
-  proof,       // that the private half is there: nothing is certified with it
-  approval,    // an approver's decisions, and the time stamps with which he asks for his tasks
-  metadata,    // what goes with a submission, so that approvers can tell who wrote it
-  time_stamp,  // asking a provider for the tasks of this bridge
-  jwt,         // a claim of identity for an access token
-  tls_client,  // TLS client authentication: OpenSSL signs inside a handshake
+  csr,          // a certificate request
+  proof,        // that the private half is there: nothing is certified with it
+  approval,     // an approver's decisions, and the time stamps with which he asks for his tasks
+  metadata,     // what goes with a submission, so that approvers can tell who wrote it
+  time_stamp,   // asking a provider for the tasks of this bridge
+  jwt,          // a claim of identity for an access token
+  tls_client,   // TLS client authentication: OpenSSL signs inside a handshake
+  certificate,  // a certificate, as a CA: only what was linted
 };
 
 // The contract of the purpose, beside that of every key (pkcs11/keys/contract.h), and the leaves of the audit log.
@@ -44,6 +45,7 @@ inline constexpr PurposeRow kPurposes[] = {
     {Purpose::time_stamp, "time stamp", "task-reader-key-use", "task-reader-key-used", false},
     {Purpose::jwt, "jwt", "service-account-key-use", "service-account-key-used", false},
     {Purpose::tls_client, "TLS client authentication", "client-key-use", "", false},
+    {Purpose::certificate, "certificate", "ca-key-use", "ca-key-used", false},
 };
 constexpr const PurposeRow& row_of(Purpose purpose) {
   return kPurposes[static_cast<std::size_t>(purpose)];

@@ -5,8 +5,11 @@
 #include "base/error.h"
 #include "workflow/machine/order.h"
 #include "workflow/machine/report.h"
+#include "x509/objects/algorithm.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -209,6 +212,31 @@ class DryRun {
   virtual ~DryRun() = default;
   // Every objection; empty when it would be taken.
   virtual std::vector<std::string> dry_run(const ProviderCall& call) = 0;
+};
+
+// The type of provider that is one.
+inline constexpr std::string_view kLocalAuthority = "local-ca";
+// A CA whose key this bridge uses itself, as it is now.
+struct AuthorityView {
+  std::filesystem::path file;  // of its certificate
+  std::optional<Bytes> certificate;
+  std::vector<Bytes> chain;
+  std::string token, key;                 // names in the configuration, and what selects the key
+  std::vector<std::string> accept;        // flaws that the key may have
+  std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
+  std::vector<std::string> profiles;
+  std::uint64_t serials_taken = 0;
+  std::vector<std::string> obstacles;  // why it cannot issue now; empty: it can
+};
+
+// Certifies with a key of ours.
+class CertificateAuthority {
+ public:
+  virtual ~CertificateAuthority() = default;
+  virtual AuthorityView view() = 0;
+  // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
+  // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
+  virtual Bytes certify_itself(ByteView spki, Instant now) = 0;
 };
 
 // Approves and rejects there, as the user whose credentials the provider was configured with.

@@ -19,8 +19,8 @@ namespace {
 using Named = std::map<std::string, std::map<std::string, std::string>>;
 
 void collect(const std::string& text, const std::regex& command, const std::string& file, Named& named) {
-  static const std::set<std::string> nouns{"request",  "cert",   "key", "csr",    "token", "provider",
-                                           "approval", "enroll", "run", "doctor", "store", "audit"};
+  static const std::set<std::string> nouns{"request", "cert", "key",    "csr",   "token", "provider", "approval",
+                                           "enroll",  "run",  "doctor", "store", "audit", "ca"};
   for (auto at = std::sregex_iterator(text.begin(), text.end(), command); at != std::sregex_iterator(); ++at) {
     const std::string noun = (*at)[1];
     if (nouns.count(noun) == 0) continue;

@@ -12,8 +12,9 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (const auto rows : {token_commands, key_commands, csr_commands, cert_commands, enroll_commands, request_commands,
-                          approval_commands, provider_commands, run_commands, store_commands, doctor_commands}) {
+  for (const auto rows :
+       {token_commands, key_commands, csr_commands, cert_commands, ca_commands, enroll_commands, request_commands,
+        approval_commands, provider_commands, run_commands, store_commands, doctor_commands}) {
     std::vector<Command> more = rows();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
@@ -30,9 +31,10 @@ std::vector<std::string> values(const commandline::Typed& typed, std::string_vie
     for (const auto& one : list) result.push_back(one.name);
     return result;
   };
-  const bool of_provider = typed.command.noun == "provider";
+  const bool of_provider = typed.command.noun == "provider" || typed.command.noun == "ca";
   if (name == "--token" || name == "TOKEN") return names(config::read_settings(*file).tokens);
-  if (name == "--provider" || (of_provider && name == "NAME")) return names(config::read_settings(*file).providers);
+  if (name == "--provider" || name == "--parent" || (of_provider && name == "NAME"))
+    return names(config::read_settings(*file).providers);
   if (name == "--profile") return names(config::read_settings(*file).profiles);
   if (name == "--as") return names(config::read_settings(*file).people);
   return {};
@@ -60,6 +62,7 @@ commandline::Program whole_program() {
           {"key", "keys in a token"},
           {"csr", "certificate requests, signed in the token"},
           {"cert", "certificates"},
+          {"ca", "certificate authorities whose keys are in a token"},
           {"enroll", "get a certificate for a key in a token"},
           {"request", "requests"},
           {"approval", "what waits for an approver's signature"},

@@ -10,6 +10,7 @@ namespace hsmbridge::cli {
 std::vector<Command> token_commands();
 std::vector<Command> key_commands();
 std::vector<Command> csr_commands();
+std::vector<Command> ca_commands();
 std::vector<Command> cert_commands();
 std::vector<Command> doctor_commands();
 std::vector<Command> enroll_commands();

@@ -3,11 +3,14 @@
 #include "base/error.h"
 #include "providers/digicert/provider.h"
 #include "providers/digicert/settings.h"
+#include "providers/local/provider.h"
+#include "providers/local/settings.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/settings.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/settings.h"
 #include "tools/hsmbridge/wiring/digicert.h"
+#include "tools/hsmbridge/wiring/local.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 #include "tools/hsmbridge/wiring/venafi.h"
 
@@ -59,6 +62,13 @@ const std::vector<ProviderType>& provider_types() {
                                         digicert::capabilities_of(digicert::Issues::at_once)),
         way<digicert::DigicertProvider>("digicert-tlm, profile with approvals or a connector",
                                         digicert::capabilities_of(digicert::Issues::later))}},
+      {std::string(workflow::kLocalAuthority),
+       [](const std::string& name, config::Section section) {
+         local::read_settings(name, std::move(section));
+         return config::ProviderFacts{};
+       },
+       make_local,
+       {way<local::LocalProvider>(std::string(workflow::kLocalAuthority), local::declared_capabilities())}},
       {"securosys-tsb",
        [](const std::string& name, config::Section section) {
          securosys::read_settings(name, std::move(section));

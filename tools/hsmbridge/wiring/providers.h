@@ -2,9 +2,11 @@
 
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
+#include "pkcs11/workflow_token.h"
 #include "service/providers/abilities.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
+#include "workflow/ports/serial_numbers.h"
 
 #include <functional>
 #include <map>
@@ -19,6 +21,9 @@ struct ProviderNeeds {
   const Clock& clock;
   std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
   workflow::RecordFact record;  // every use of a key is written down
+  // Another one of the threads of that token, for what a provider signs in its own time.
+  std::function<std::shared_ptr<pkcs11::WorkflowToken>(const std::string& token)> workflow_token = {};
+  std::function<workflow::SerialNumbers&()> serials = {};  // the store's, lent to the thread that asks
   // The trust anchors of an order's profile, DER.
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
   std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them

@@ -206,12 +206,16 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   const auto all = tokens();
   const std::lock_guard lock(mutex_);
   auto& token = workflow_tokens_[settings.name];
-  if (!token) {
-    token = std::make_shared<pkcs11::WorkflowToken>(
-        settings.name, [all, of = settings.name] { return all->open(of); }, recorder(),
-        settings.deadline.value_or(kTokenDeadline), settings.sessions);
-  }
+  if (!token) token = workflow_token(settings, all, recorder());
   return token;
+}
+
+std::shared_ptr<pkcs11::WorkflowToken> Wiring::workflow_token(const config::TokenSettings& settings,
+                                                              const std::shared_ptr<Tokens>& all,
+                                                              const workflow::RecordFact& record) {
+  return std::make_shared<pkcs11::WorkflowToken>(
+      settings.name, [all, of = settings.name] { return all->open(of); }, record,
+      settings.deadline.value_or(kTokenDeadline), settings.sessions);
 }
 
 std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
@@ -261,6 +265,10 @@ ProviderNeeds Wiring::provider_needs() {
                         return all->open(settings->token(token).name);
                       },
                       recorder()};
+  needs.workflow_token = [all = tokens(), settings = settings_, record = recorder()](const std::string& token) {
+    return workflow_token(settings->token(token), all, record);
+  };
+  needs.serials = [stores = stores_]() -> workflow::SerialNumbers& { return stores->lent(); };
   // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
   needs.anchors = [settings = settings_](const workflow::Order& order) {
     try {

@@ -3,6 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
+#include "pkcs11/workflow_token.h"
 #include "service/worker/workplace.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
@@ -99,6 +100,9 @@ class Wiring final : public service::Workplace {
     std::shared_ptr<pkcs11::PinRefusals> refusals_;
   };
   std::shared_ptr<Tokens> tokens();
+  static std::shared_ptr<pkcs11::WorkflowToken> workflow_token(const config::TokenSettings& settings,
+                                                               const std::shared_ptr<Tokens>& all,
+                                                               const workflow::RecordFact& record);
 
   const Clock* const clock_;
   const service::Actor actor_;

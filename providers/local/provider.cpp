@@ -1,0 +1,360 @@
+#include "providers/local/provider.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "ca/examine.h"
+#include "ca/issue.h"
+#include "ca/lint.h"
+#include "providers/bundle.h"
+#include "providers/following.h"
+#include "providers/issuing.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <system_error>
+#include <utility>
+
+namespace hsmbridge::local {
+
+using namespace workflow;
+using providers::parsed;
+
+namespace {
+
+// Of a token, while a person waits.
+constexpr Duration kByHand = std::chrono::minutes{2};
+
+// Of another program that is a linter.
+constexpr Duration kLinterLimit = std::chrono::seconds{30};
+
+// What is kept with a draft of its linting: by whom (linted_by), and over which bytes.
+struct Linted {
+  std::string by;
+  std::string sha256;
+};
+std::string state_of(const Linted& linted) {
+  return providers::stored({{"linted_by", linted.by}, {"linted_sha256", linted.sha256}});
+}
+
+// "" for a draft whose very bytes were linted by those who lint now.
+std::string why_not_linted(const Draft& draft, const std::string& by) {
+  const auto linted = providers::stored_state<Linted>(draft.provider_state, [](const providers::Members& in) {
+    return Linted{in.text("linted_by"), in.text("linted_sha256")};
+  });
+  if (linted.sha256 != hex(sha256(draft.to_be_signed))) return "the draft was not linted as it is";
+  if (linted.by != by) return fmt::format("the draft was linted by {}, and {} lint now", linted.by, by);
+  return "";
+}
+
+// Under which numbers are unique (TakenSerial::issuer).
+std::string issuer_id(const x509::Name& name) {
+  return hex(sha256(name.der()));
+}
+
+// What the leaves of a use of the CA's key say.
+Json facts_of(const std::string& provider, const std::string& request, const x509::TbsCertificate& tbs) {
+  return Json::object({{"provider", provider},
+                       {"request", request},
+                       {"issuer", tbs.issuer.to_string()},
+                       {"serial", x509::serial_text(tbs.serial)},
+                       {"subject", tbs.content.subject.to_string()},
+                       {"to_be_signed_sha256", hex(sha256(tbs.der))}});
+}
+
+}  // namespace
+
+workflow::Capabilities declared_capabilities() {
+  return {.complete_look_up = true, .full_profile = true};
+}
+
+LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock)
+    : settings_(std::move(settings)), dependencies_(std::move(dependencies)), clock_(clock) {}
+
+// ---- who issues -----------------------------------------------------------------------------------------------------
+
+x509::Certificate LocalProvider::certificate() const {
+  try {
+    return x509::parse_certificate(x509::certificate_in_file(settings_.certificate, x509::Given::to_be_believed));
+  } catch (Error& error) {
+    if (error.kind() == ErrorKind::not_found) {
+      error.hint(fmt::format("make the CA: hsmbridge ca init {}{}", settings_.name,
+                             settings_.root ? "" : " --parent PROVIDER"));
+    }
+    throw;
+  }
+}
+
+std::vector<Bytes> LocalProvider::chain() const {
+  return settings_.chain ? providers::chain_in_file(settings_.name, *settings_.chain) : std::vector<Bytes>{};
+}
+
+ca::Path LocalProvider::path_above(const x509::Certificate& issuer, const Order& order) const {
+  return ca::path_above(issuer, parsed(chain()), parsed(dependencies_.anchors(order)));
+}
+
+const ca::Profile& LocalProvider::profile_of(const Order& order) const {
+  if (const ca::Profile* const profile = settings_.profile_for(order.profile)) return *profile;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("provider {} has no profile for requests of the profile {}", settings_.name, order.profile)}
+      .hint(fmt::format("add one: providers: {}: profiles: {}: …, or name it under `for` of one that is there",
+                        settings_.name, order.profile));
+}
+
+std::string LocalProvider::remedy() const {
+  return fmt::format("correct `certificate` or `chain` of provider {}, or the profile's `anchors`", settings_.name);
+}
+
+// Committed before anything is built with it. Random numbers of 158 bits do not meet; where they do, somebody's random
+// source is broken.
+Bytes LocalProvider::take_serial(const x509::Name& issuer, const std::string& request, Instant now) {
+  constexpr int kMostTries = 3;
+  SerialNumbers& serials = dependencies_.serials();
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    Bytes serial = x509::random_serial();
+    if (serials.take_serial({issuer_id(issuer), x509::serial_text(serial), request, now})) return serial;
+  }
+  throw Error{ErrorKind::internal, fmt::format("{} random serial numbers in a row were taken before under {}",
+                                               kMostTries, issuer.to_string())}
+      .hint("this machine's source of random numbers gives the same again");
+}
+
+// ---- what is wrong with it --------------------------------------------------------------------------------------------
+
+std::vector<ca::LintFinding> LocalProvider::findings(ByteView to_be_signed, const ca::Profile& profile, Instant now) {
+  std::vector<ca::LintFinding> all = ca::lint(to_be_signed, profile.rules, now);
+  if (settings_.zlint) {
+    for (ca::LintFinding& finding : ca::zlint(*settings_.zlint, to_be_signed, kLinterLimit)) {
+      all.push_back(std::move(finding));
+    }
+  }
+  return all;
+}
+
+// Who lints here: name, version and configuration.
+std::string LocalProvider::linted_by() {
+  if (!settings_.zlint) return "built-in";
+  const std::lock_guard lock(mutex_);
+  if (zlint_version_.empty()) zlint_version_ = ca::zlint_version(*settings_.zlint, kLinterLimit);
+  std::string words = fmt::format("built-in, zlint {}", zlint_version_);
+  if (!settings_.zlint->sources.empty()) words += " of " + joined(settings_.zlint->sources, "+");
+  if (!settings_.zlint->exclude.empty()) words += " without " + joined(settings_.zlint->exclude, "+");
+  return words;
+}
+
+// ---- a certificate --------------------------------------------------------------------------------------------------
+
+ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now) {
+  if (!order.brings_certificate()) {
+    throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
+  }
+  const ca::Profile& profile = profile_of(order);
+  const x509::Certificate issuer = certificate();
+  providers::expect_fit(settings_.name, ca::unfitness(path_above(issuer, order), now), remedy());
+  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
+  const Bytes serial = take_serial(issuer.subject(), order.id.str(), now);
+  ProviderDraft draft;
+  draft.to_be_signed = ca::draft_to_be_signed(ca::ProfileTerms{algorithm, profile, serial}, issuer,
+                                              enrolment_of(order).content, csr, now);
+  draft.algorithm = std::string(algorithm.name);
+  draft.issuer = issuer.der;
+  const auto found = findings(draft.to_be_signed, profile, now);
+  ca::refuse_errors(found);
+  for (const ca::LintFinding& finding : found) draft.notes.push_back("lint: " + ca::to_string(finding));
+  draft.provider_state = state_of({linted_by(), hex(sha256(draft.to_be_signed))});
+  if (!profile.policy_url.empty()) draft.notes.push_back("policy: " + profile.policy_url);
+  return draft;
+}
+
+std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
+  using Csr = ca::Draft::Csr;
+  const Draft& draft = call.draft;
+  if (draft.to_be_signed.empty() || draft.issuer.empty()) {
+    throw outdated_draft("the draft holds no TBSCertificate or no issuer");
+  }
+  const ca::Profile& profile = profile_of(call.order);
+  const x509::Certificate now = certificate();
+  const x509::Certificate drafted = x509::parse_certificate(draft.issuer);
+  const ca::Path above = path_above(drafted, call.order);
+  ca::DraftFaults faults =
+      ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
+                              call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed, &profile},
+                             now, above, call.now);
+  const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
+  if (!faults.reasons.empty()) {
+    for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
+    return std::move(faults.reasons);
+  }
+  if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
+  if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) throw outdated_draft(std::move(why));
+  providers::expect_fit(settings_.name, unfit, remedy());
+  const auto distrust = providers::distrust(drafted, parsed(chain()), parsed(dependencies_.anchors(call.order)),
+                                            call.order.profile, call.now);
+  if (!distrust.empty()) {
+    throw Error{ErrorKind::unavailable,
+                providers::lines(fmt::format("provider {} cannot issue now:", settings_.name), distrust)}
+        .hint(remedy());
+  }
+  std::vector<std::string> reasons;
+  for (const ca::LintFinding& finding : ca::lint(draft.to_be_signed, profile.rules, call.now)) {
+    if (finding.severity == ca::LintSeverity::error) reasons.push_back(ca::to_string(finding));
+  }
+  return reasons;
+}
+
+SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
+  const Draft& draft = call.draft;
+  const auto late = [&] { return call.call_until && clock_.since_boot() >= *call.call_until; };
+  // Everything before the one signature: whatever fails here, nothing was signed.
+  std::optional<ca::LintedTbs> linted;
+  std::unique_ptr<x509::Signer> key;
+  std::string serial;
+  try {
+    // It was checked, and has waited since.
+    const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
+    if (std::string why = ca::outlived(tbs.validity, draft.built_at, call.now); !why.empty()) {
+      return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
+    }
+    const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
+    providers::expect_fit(settings_.name, ca::unfitness(path_above(issuer, call.order), call.now), remedy());
+    const ca::Profile& profile = profile_of(call.order);
+    if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) {
+      return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
+    }
+    try {
+      linted = ca::LintedTbs::of(draft.to_be_signed, profile.rules, call.now);
+    } catch (const Error& error) {
+      return NotAccepted{outdated_draft(error.message()), std::nullopt};  // on the day of the draft it was in order
+    }
+    serial = x509::serial_text(tbs.serial);
+    key = dependencies_.open(x509::spki_hash(issuer.spki()), facts_of(settings_.name, call.order.id.str(), tbs),
+                             call.time_limit / 2);
+  } catch (const Error& error) {
+    return NotAccepted{error, std::nullopt};
+  }
+  if (late()) {
+    return NotAccepted{Error{ErrorKind::unavailable, "the deadline of the call was over before the key was opened"},
+                       std::nullopt};
+  }
+  Bytes signature;
+  try {
+    signature = ca::sign(*linted, *key, x509::signature_algorithm(draft.algorithm));
+  } catch (const Error& error) {
+    const ErrorKind kind = error.kind();
+    if (kind == ErrorKind::outcome_unknown || kind == ErrorKind::corrupt || kind == ErrorKind::internal) {
+      return OutcomeUnknown{error.message()};
+    }
+    return NotAccepted{error, std::nullopt};
+  }
+  // Another attempt may be at work.
+  if (late()) return OutcomeUnknown{"the token answered after the deadline of the call, and its answer was dropped"};
+  Report report;
+  report.status = RequestStatus::handed_out;
+  report.provider_status = "signed";
+  report.reference = ProviderReference(serial);
+  report.result = IssuedResult{IssuedSignature{signature}, signature};
+  return Accepted{std::move(report)};
+}
+
+// What the token signed and nobody stored is nowhere.
+LookUpAnswer LocalProvider::look_up(const ProviderCall&) {
+  return Absent{};
+}
+
+Report LocalProvider::poll(const ProviderCall&) {
+  return providers::unknown_there(
+      "a certificate of this CA is stored with the answer that brings it, or it is not made");
+}
+
+Report LocalProvider::retrieve(const ProviderCall& call) {
+  return poll(call);
+}
+
+CancelAnswer LocalProvider::cancel(const ProviderCall&) {
+  return CancelNotPossible{"nothing waits at a CA of this bridge"};
+}
+
+Issued LocalProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
+  const Draft& draft = call.draft;
+  const auto* const signature = std::get_if<IssuedSignature>(&result.product);
+  if (signature == nullptr || draft.to_be_signed.empty() || draft.issuer.empty()) {
+    throw Error{ErrorKind::corrupt, "there is no signature, or the draft holds no TBSCertificate or no issuer"};
+  }
+  Issued issued;
+  issued.certificate = ca::assemble(draft.to_be_signed, draft.algorithm, draft.issuer, signature->octets);
+  issued.chain.push_back(draft.issuer);
+  for (Bytes& der : chain()) issued.chain.push_back(std::move(der));
+  return issued;
+}
+
+std::vector<Bytes> LocalProvider::issuers() const {
+  std::vector<Bytes> all{certificate().der};
+  for (Bytes& der : chain()) all.push_back(std::move(der));
+  return all;
+}
+
+void LocalProvider::confirm(const ProviderCall&, const Issued&) {
+  throw Error{ErrorKind::invalid_input, fmt::format("provider {} is a CA of this bridge and keeps no certificates: "
+                                                    "provider:import is not for it",
+                                                    settings_.name)};
+}
+
+std::vector<std::string> LocalProvider::test() {
+  const x509::Certificate issuer = certificate();
+  std::vector<std::string> learnt{
+      fmt::format("issues as {} until {}", issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after)),
+      fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
+  providers::expect_fit(settings_.name, ca::unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()),
+                        remedy());
+  dependencies_.open(x509::spki_hash(issuer.spki()), Json::object({{"provider", settings_.name}}), kByHand);
+  learnt.push_back(
+      fmt::format("key {} in token {} is the key of the certificate", settings_.key.key, settings_.key.token));
+  return learnt;
+}
+
+// ---- the CA itself --------------------------------------------------------------------------------------------------
+
+AuthorityView LocalProvider::view() {
+  AuthorityView view;
+  view.file = settings_.certificate;
+  view.token = settings_.key.token;
+  view.key = settings_.key.key;
+  view.accept = settings_.key.accept;
+  if (settings_.root) view.root_key = settings_.root->key;
+  for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
+  try {
+    const x509::Certificate issuer = certificate();
+    view.certificate = issuer.der;
+    view.chain = chain();
+    view.serials_taken = dependencies_.serials().serials_taken(issuer_id(issuer.subject()));
+    for (const ca::Unfitness& one : ca::unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
+      view.obstacles.push_back(one.why);
+    }
+  } catch (const Error& error) {
+    view.obstacles.push_back(error.message());
+  }
+  return view;
+}
+
+Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
+  if (!settings_.root) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {} does not say what its certificate shall say (root: …)", settings_.name)}
+        .hint(fmt::format("add  root: {{subject: {{C: CH, O: Example, CN: Example Root}}, validity: 7300d}}; "
+                          "or let another CA certify it: hsmbridge ca init {} --parent PROVIDER",
+                          settings_.name));
+  }
+  const x509::SignatureAlgorithm& algorithm = settings_.algorithm.empty()
+                                                  ? x509::default_algorithm(x509::key_spec_of(spki))
+                                                  : x509::signature_algorithm(settings_.algorithm);
+  const ca::Root& root = settings_.root->root;
+  const Bytes serial = take_serial(root.subject, "", now);
+  const ca::LintedTbs linted = ca::LintedTbs::of(ca::root_to_be_signed(root, algorithm, spki, serial, now), {}, now);
+  const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
+  const auto key = dependencies_.open(x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
+  const Bytes signature = ca::sign(linted, *key, algorithm);
+  return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
+}
+
+}  // namespace hsmbridge::local

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "ca/lint.h"
+#include "ca/path.h"
+#include "providers/local/settings.h"
+#include "workflow/ports/provider.h"
+#include "workflow/ports/serial_numbers.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/signer.h"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+// A CA of this bridge as a certificate provider: the key is in a token of ours, and nobody else is asked.
+//
+//   draft      issuer and profile examined, a serial number taken, the TBSCertificate built and linted
+//   check      the same judgement again, of the draft and of what the configuration says now
+//   submit     linted once more, and signed: one C_Sign by the one door for keys
+//   look_up    a signature that nobody stored is nowhere: the same frozen bytes are signed again
+//
+// A signature leaves this process with the commit that stores it or not at all, so that an attempt without a stored
+// answer made no certificate.
+// Not checked here: who approved.
+namespace hsmbridge::local {
+
+// Opens the CA's key for one certificate. The key must be `spki`'s; `facts` go into the leaves of that use. Opening and
+// signing take `limit` each at most: opening throws unavailable past it, and signing outcome_unknown.
+using OpenKey = std::function<std::unique_ptr<x509::Signer>(const SpkiHash& spki, const Json& facts, Duration limit)>;
+
+// What the CA needs of this process. Each may be called from any thread.
+struct Dependencies {
+  OpenKey open;
+  std::function<workflow::SerialNumbers&()> serials;                  // the store's, lent to the thread that asks
+  std::function<std::vector<Bytes>(const workflow::Order&)> anchors;  // of the order's profile, DER
+};
+
+workflow::Capabilities declared_capabilities();
+
+class LocalProvider final : public workflow::Provider, public workflow::CertificateAuthority {
+ public:
+  // The clock must outlive the provider. Reads no file: a CA's certificate may come later.
+  LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock);
+
+  std::string_view type() const override { return workflow::kLocalAuthority; }
+  workflow::Capabilities capabilities() const override { return declared_capabilities(); }
+  workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
+  std::vector<std::string> check(const workflow::ProviderCall& call) override;
+  workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
+  workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
+  workflow::Report poll(const workflow::ProviderCall& call) override;
+  workflow::Report retrieve(const workflow::ProviderCall& call) override;
+  workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  workflow::Issued certificate_in(const workflow::ProviderCall& call,
+                                  const workflow::IssuedResult& result) const override;
+  std::vector<Bytes> issuers() const override;
+  void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
+  std::vector<std::string> test() override;
+
+  workflow::AuthorityView view() override;
+  Bytes certify_itself(ByteView spki, Instant now) override;
+
+ private:
+  x509::Certificate certificate() const;
+  std::vector<Bytes> chain() const;
+  ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
+  const ca::Profile& profile_of(const workflow::Order& order) const;
+  std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
+  std::string linted_by();
+  Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);
+  std::string remedy() const;
+
+  const Settings settings_;
+  const Dependencies dependencies_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::string zlint_version_;  // once it is known
+};
+
+}  // namespace hsmbridge::local

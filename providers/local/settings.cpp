@@ -1,0 +1,235 @@
+#include "providers/local/settings.h"
+
+#include "base/error.h"
+#include "config/settings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace hsmbridge::local {
+namespace {
+
+using config::Section;
+
+// What `read` makes of the value of `key`; a problem where it throws.
+template <class Read>
+void problem_unless_read(Section& section, std::string_view key, Read read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    section.problem(key, error.message());
+  }
+}
+
+// "90d", "tls-br" or the end itself.
+ca::Lifetime read_lifetime(Section& section) {
+  const auto text = section.optional_text("validity");
+  if (!text) return ca::Profile{}.lifetime;
+  if (*text == "tls-br") return ca::TlsMaximum{};
+  try {
+    const Duration length = parse_duration(*text);
+    if (length >= std::chrono::minutes{1}) return length;
+    section.problem("validity", "must be a minute or more");
+  } catch (const Error&) {
+    try {
+      return parse_rfc3339(*text);
+    } catch (const Error&) {
+      section.problem(
+          "validity",
+          fmt::format("'{}' is none of: a time such as 90d, an end such as 2030-12-31T23:59:59Z, tls-br", *text));
+    }
+  }
+  return ca::Profile{}.lifetime;
+}
+
+// A value as it must be, or an expression between two slashes.
+std::vector<ca::SubjectRule> read_subject(Section& section) {
+  std::vector<ca::SubjectRule> rules;
+  for (const auto& [type, value] : section.named_texts("subject")) {
+    problem_unless_read(section, "subject", [&, &type = type, &value = value] {
+      ca::SubjectRule rule{x509::Oid::parse(type), value, {}};
+      if (value.size() >= 2 && value.front() == '/' && value.back() == '/') {
+        rule.expression = value.substr(1, value.size() - 2);
+        ca::matches("", *rule.expression);
+      }
+      rules.push_back(std::move(rule));
+    });
+  }
+  return rules;
+}
+
+std::optional<x509::NameConstraints> read_constraints(Section& section, std::string_view key) {
+  x509::NameConstraints constraints;
+  for (const std::string& text : section.texts(key)) {
+    problem_unless_read(section, key, [&] { x509::add_name_constraint(constraints, text); });
+  }
+  if (constraints.permitted.empty() && constraints.excluded.empty()) return std::nullopt;
+  return constraints;
+}
+
+// RFC 5280 §8 warns of https there (a verifier would have to verify to verify), and the CA/Browser Forum forbids it.
+std::vector<std::string> read_urls(Section& section, std::string_view key) {
+  std::vector<std::string> urls = section.texts(key);
+  for (const std::string& url : urls) {
+    if (!url.starts_with("http://")) section.problem(key, fmt::format("'{}' must begin with http://", url));
+    problem_unless_read(section, key, [&] { x509::GeneralName::parse("uri:" + url); });
+  }
+  return urls;
+}
+
+void read_content(Section& section, ca::Profile& profile) {
+  for (const std::string& text : section.texts("usage")) {
+    problem_unless_read(section, "usage", [&] {
+      if (!profile.key_usage) profile.key_usage.emplace();
+      profile.key_usage->add(x509::parse_key_usage(text));
+    });
+  }
+  for (const std::string& text : section.texts("extended_usage")) {
+    problem_unless_read(section, "extended_usage",
+                        [&] { profile.extended_key_usage.push_back(x509::parse_extended_key_usage(text)); });
+  }
+  if (const auto text = section.optional_text("basic_constraints")) {
+    problem_unless_read(section, "basic_constraints",
+                        [&] { profile.basic_constraints = x509::parse_basic_constraints(*text); });
+  }
+  profile.name_constraints = read_constraints(section, "name_constraints");
+  for (const std::string& text : section.texts("policies")) {
+    problem_unless_read(section, "policies", [&] { profile.policies.push_back(x509::parse_policy(text)); });
+  }
+  for (const std::string& text : section.texts("extensions")) {
+    problem_unless_read(section, "extensions", [&] { profile.extensions.push_back(x509::Oid::parse(text)); });
+  }
+  const bool may_sign = profile.key_usage && profile.key_usage->has(x509::KeyUsage::key_cert_sign);
+  if (may_sign != profile.makes_cas()) {
+    section.problem("usage", may_sign ? "has keyCertSign, and the profile makes no CAs (basic_constraints: CA:TRUE)"
+                                      : "must have keyCertSign: the profile makes CAs");
+  }
+  if (profile.name_constraints && !profile.makes_cas()) {
+    section.problem("name_constraints", "is for CAs (basic_constraints: CA:TRUE)");
+  }
+}
+
+Settings::Profile read_profile(const std::string& name, Section& section) {
+  static const Section::Choices<x509::KeyIdentifierMethod> kIdentifiers{{"sha256", x509::KeyIdentifierMethod::sha256},
+                                                                        {"sha1", x509::KeyIdentifierMethod::sha1}};
+  Settings::Profile profile;
+  profile.requests = section.texts("for");
+  if (profile.requests.empty()) profile.requests = {name};
+  ca::Profile& rules = profile.rules;
+  rules.name = name;
+  rules.lifetime = read_lifetime(section);
+  rules.backdate = section.optional_duration("backdate").value_or(Duration::zero());
+  rules.subject = read_subject(section);
+  rules.names = read_constraints(section, "names").value_or(x509::NameConstraints{});
+  read_content(section, rules);
+  rules.ocsp = read_urls(section, "ocsp_url");
+  rules.issuer_urls = read_urls(section, "issuer_url");
+  rules.crl_urls = read_urls(section, "crl_url");
+  rules.key_identifier =
+      section.optional_choice("key_identifier", kIdentifiers).value_or(x509::KeyIdentifierMethod::sha256);
+  rules.policy_url = section.optional_text("policy_url").value_or("");
+  for (const std::string& word : section.texts("rules")) {
+    if (word == "cabf-tls") {
+      rules.rules.push_back(ca::Rules::cabf_tls);
+    } else if (word == "cabf-sub-ca") {
+      rules.rules.push_back(ca::Rules::cabf_sub_ca);
+    } else {
+      section.problem("rules", fmt::format("'{}' is none of: cabf-tls, cabf-sub-ca", word));
+    }
+  }
+  section.finish();
+  return profile;
+}
+
+void read_profiles(Section& section, Settings& settings) {
+  auto profiles = section.section("profiles");
+  if (!profiles) return;
+  std::set<std::string> taken;
+  for (auto& [name, from] : profiles->named_sections()) {
+    settings.profiles.push_back(read_profile(name, from));
+    for (const std::string& request : settings.profiles.back().requests) {
+      if (!taken.insert(request).second) {
+        profiles->problem(name, fmt::format("is for requests of the profile {}, and another one is too", request));
+      }
+    }
+  }
+  profiles->finish();
+}
+
+void read_root(Section& section, Settings& settings) {
+  auto from = section.section("root");
+  if (!from) return;
+  Settings::Root root;
+  problem_unless_read(*from, "subject", [&] {
+    root.root.subject = x509::Name::parse(config::read_name(*from, "subject"));
+    if (root.root.subject.empty()) from->problem("subject", "must say what the CA is called");
+  });
+  problem_unless_read(*from, "key",
+                      [&] { root.key = x509::parse_key_spec(from->optional_text("key").value_or("ec:P-384")); });
+  root.root.validity = from->optional_duration("validity").value_or(std::chrono::hours{24 * 365 * 20});
+  if (const auto length = from->optional_integer("path_length", 0, 100)) {
+    root.root.path_length = static_cast<std::uint64_t>(*length);
+  }
+  from->finish();
+  settings.root = std::move(root);
+}
+
+void read_lint(Section& section, Settings& settings) {
+  bool built_in = !section.has("lint");
+  for (const std::string& word : section.texts("lint")) {
+    if (word == "built-in") {
+      built_in = true;
+    } else if (word == "zlint") {
+      settings.zlint.emplace();
+    } else {
+      section.problem("lint", fmt::format("'{}' is none of: built-in, zlint", word));
+    }
+  }
+  if (!built_in) section.problem("lint", "lacks built-in, which is always used");
+  auto zlint = section.section("zlint");
+  if (!zlint) return;
+  if (!settings.zlint) section.problem("zlint", "is not used: add it to lint: [built-in, zlint]");
+  ca::ZlintSettings read;
+  read.program = zlint->optional_text("program").value_or(read.program);
+  read.sources = zlint->texts("sources");
+  read.exclude = zlint->texts("exclude");
+  zlint->finish();
+  if (settings.zlint) settings.zlint = std::move(read);
+}
+
+}  // namespace
+
+const ca::Profile* Settings::profile_for(std::string_view request_profile) const {
+  for (const Profile& profile : profiles) {
+    if (std::find(profile.requests.begin(), profile.requests.end(), request_profile) != profile.requests.end()) {
+      return &profile.rules;
+    }
+  }
+  return nullptr;
+}
+
+Settings read_settings(const std::string& name, Section section) {
+  Settings settings;
+  settings.name = name;
+  settings.certificate = section.file("certificate");
+  settings.chain = section.optional_file("chain");
+  if (auto key = providers::read_token_key(section, "key")) {
+    settings.key = std::move(*key);
+  } else {
+    section.problem("key", "is missing: {token: NAME, key: LABEL}, the CA's key");
+  }
+  settings.algorithm = section.optional_text("algorithm").value_or("");
+  if (!settings.algorithm.empty()) {
+    problem_unless_read(section, "algorithm", [&] { x509::signature_algorithm(settings.algorithm); });
+  }
+  read_profiles(section, settings);
+  read_root(section, settings);
+  read_lint(section, settings);
+  section.finish();
+  return settings;
+}
+
+}  // namespace hsmbridge::local

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "ca/issue.h"
+#include "ca/profile.h"
+#include "ca/zlint.h"
+#include "config/document.h"
+#include "providers/connection.h"
+#include "x509/objects/algorithm.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::local {
+
+// One provider of `type: local-ca`, as the configuration file says it.
+struct Settings {
+  std::string name;
+  std::filesystem::path certificate;           // of the CA; it need not be there yet
+  std::optional<std::filesystem::path> chain;  // PEM file with the certificates above it
+  providers::TokenKey key;
+  std::string algorithm;  // x509 name; "" for the key's usual one
+  struct Profile {
+    ca::Profile rules;
+    std::vector<std::string> requests;  // the profiles of requests that it is for
+  };
+  std::vector<Profile> profiles;           // in the order of the file
+  std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
+  struct Root {
+    ca::Root root;
+    x509::KeySpec key;
+  };
+  std::optional<Root> root;  // what `ca init` makes of a CA that nobody else certifies
+
+  // Null when none is for requests of that profile.
+  const ca::Profile* profile_for(std::string_view request_profile) const;
+};
+
+// Reads one provider's section and finishes it. Problems go to the section (all of them are reported with their lines).
+Settings read_settings(const std::string& name, config::Section section);
+
+}  // namespace hsmbridge::local

@@ -1,0 +1,149 @@
+#include "service/authorities/authorities.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "service/keys/keys.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <memory>
+#include <system_error>
+#include <utility>
+
+namespace hsmbridge::service {
+namespace {
+
+std::shared_ptr<workflow::Provider> provider_of_authority(Bridge& bridge, const std::string& name) {
+  const auto& settings = bridge.settings().provider(name);
+  if (settings.type != workflow::kLocalAuthority) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {} ({}) is not a CA of this bridge", settings.name, settings.type)};
+  }
+  return bridge.provider(settings.name);
+}
+
+workflow::CertificateAuthority& as_authority(workflow::Provider& provider) {
+  return dynamic_cast<workflow::CertificateAuthority&>(provider);
+}
+
+// Its key would have two certificates, and everybody the choice between them.
+void refuse_existing(const Authority& authority) {
+  std::error_code unknown;
+  if (std::filesystem::exists(authority.view.file, unknown) || unknown) {
+    throw Error{ErrorKind::conflict, fmt::format("the CA {} has a certificate: {} is there, and was not touched",
+                                                 authority.name, authority.view.file.string())}
+        .hint(fmt::format("look at it: hsmbridge ca show {}", authority.name));
+  }
+  expect_folder_takes_files(authority.view.file);
+}
+
+// Keys are made under labels; "id=…" and a URI name one that is there.
+void expect_label(const Authority& authority) {
+  const std::string& key = authority.view.key;
+  if (!key.starts_with("id=") && !key.starts_with("pkcs11:")) return;
+  throw Error{ErrorKind::not_found,
+              fmt::format("the key {} of the CA {} is not in token {}", key, authority.name, authority.view.token)}
+      .hint("a key is made where the configuration names it by a label");
+}
+
+// An open request makes the key.
+bool is_being_made(workflow::Store& store, const workflow::AuthorityView& view) {
+  for (const auto& key : store.keys({std::nullopt, view.token, view.key})) {
+    workflow::Requests::ListQuery query;
+    query.token = key.token;
+    query.cka_id = key.cka_id;
+    query.open_only = true;
+    if (!store.list(query).empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<Authority> authorities(Bridge& bridge) {
+  std::vector<Authority> all;
+  for (const auto& settings : bridge.settings().providers) {
+    if (settings.type == workflow::kLocalAuthority) all.push_back(authority(bridge, settings.name));
+  }
+  return all;
+}
+
+Authority authority(Bridge& bridge, const std::string& name) {
+  const auto provider = provider_of_authority(bridge, name);
+  return {bridge.settings().provider(name).name, as_authority(*provider).view()};
+}
+
+NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name) {
+  NewRoot root{authority(bridge, name)};
+  const auto& view = root.authority.view;
+  refuse_existing(root.authority);
+  if (!view.root_key) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {} does not say what its certificate shall say (root: …)", root.authority.name)}
+        .hint(fmt::format("add  root: {{subject: {{C: CH, O: Example, CN: Example Root}}, validity: 7300d}}; or let "
+                          "another CA certify it: hsmbridge ca init {} --parent PROVIDER",
+                          root.authority.name));
+  }
+  const auto ring = bridge.key_ring(view.token);
+  if (ring->match(view.key).empty()) {
+    expect_label(root.authority);
+    ring->expect_to_sign(x509::default_algorithm(*view.root_key));
+    return root;
+  }
+  const auto key = ring->find(view.key);
+  if (!key.spki_hash.empty() && store.has_certificate(key.spki_hash)) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("key {} in token {} has certificates of other requests", key.name, view.token)}
+        .hint("a CA has a key of its own: name another one under `key`");
+  }
+  root.key_is_there = true;
+  return root;
+}
+
+Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
+  const auto& [name, view] = root.authority;
+  const auto ring = bridge.key_ring(view.token);
+  if (!root.key_is_there) make_keys(*ring, log, {{view.key}, *view.root_key, workflow::KeyUse::sign, std::nullopt});
+  const auto key = public_key(*ring, log, view.key);
+  const auto provider = provider_of_authority(bridge, name);
+  const Bytes der = as_authority(*provider).certify_itself(key.spki, log.now());
+  const auto certificate = x509::parse_certificate(der);
+  log.record("ca-initialised", Json::object({{"provider", name},
+                                             {"subject", certificate.subject().to_string()},
+                                             {"serial", x509::serial_text(certificate.serial())},
+                                             {"certificate_sha256", hex(sha256(der))},
+                                             {"certificate", base64(der)},
+                                             {"file", view.file.string()}}));
+  write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
+  return der;
+}
+
+NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {
+  const Authority made = authority(bridge, wanted.name);
+  refuse_existing(made);
+  if (wanted.parent == made.name) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is its own parent", made.name)}.hint(
+        fmt::format("a root is made without one: hsmbridge ca init {}", made.name));
+  }
+  NewEnrolment request;
+  request.provider = wanted.parent;
+  request.profile = wanted.profile;
+  request.token = made.view.token;
+  const bool there = !bridge.key_ring(made.view.token)->match(made.view.key).empty();
+  if (!there || is_being_made(store, made.view)) {
+    expect_label(made);
+    request.new_key = made.view.key;
+  } else {
+    request.key = made.view.key;
+  }
+  request.wishes.ca = true;
+  request.wishes.path_length = wanted.path_length;
+  if (bridge.settings().profile(wanted.profile).usage.empty()) request.wishes.usage = {"keyCertSign", "cRLSign"};
+  request.install = {"file:leaf:" + made.view.file.string()};
+  return request;
+}
+
+}  // namespace hsmbridge::service

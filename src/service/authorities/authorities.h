@@ -1,0 +1,46 @@
+#pragma once
+
+#include "service/actor.h"
+#include "service/bridge.h"
+#include "service/logbook.h"
+#include "service/requests/enrolment.h"
+#include "workflow/ports/provider.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+// The CAs of this bridge (providers of type local-ca): looking at them, and making them.
+namespace hsmbridge::service {
+
+struct Authority {
+  std::string name;
+  workflow::AuthorityView view;
+};
+// In the order of the configuration.
+std::vector<Authority> authorities(Bridge& bridge);
+// Throws not_found, ambiguous, and invalid_input for a provider that is no CA of this bridge.
+Authority authority(Bridge& bridge, const std::string& name);
+
+// A root that is to be made. Nothing was done yet.
+struct NewRoot {
+  Authority authority;
+  bool key_is_there = false;  // of an earlier try; else it is made
+};
+// Throws conflict where it has a certificate already or its key has another one, invalid_input where the configuration
+// does not describe it.
+NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
+// Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file.
+Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root);
+
+struct NewSubordinate {
+  std::string name;     // of the CA
+  std::string parent;   // a provider
+  std::string profile;  // of the request
+  std::optional<unsigned> path_length;
+};
+// The request that brings it: its key is made where it is not there, and its certificate goes to its file. The same words
+// while that request is open ask for the same again. Throws what plan_root throws.
+NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted);
+
+}  // namespace hsmbridge::service

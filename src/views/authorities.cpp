@@ -1,0 +1,39 @@
+#include "views/authorities.h"
+
+#include "base/bytes.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
+
+#include <cstdint>
+
+namespace hsmbridge::views {
+
+Json authority(const service::Authority& authority) {
+  const auto& view = authority.view;
+  Json json = Json::object({{"name", authority.name},
+                            {"file", view.file.string()},
+                            {"token", view.token},
+                            {"key", view.key},
+                            {"profiles", Json(view.profiles)},
+                            {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
+                            {"obstacles", Json(view.obstacles)}});
+  if (view.certificate) {
+    const auto certificate = x509::parse_certificate(*view.certificate);
+    json.set("subject", certificate.subject().to_string());
+    json.set("issuer", certificate.issuer().to_string());
+    json.set("serial", x509::serial_text(certificate.serial()));
+    json.set("not_before", rfc3339(certificate.tbs.validity.not_before));
+    json.set("not_after", rfc3339(certificate.tbs.validity.not_after));
+    json.set("spki_sha256", x509::spki_hash(certificate.spki()).str());
+    json.set("certificate_sha256", hex(sha256(*view.certificate)));
+  }
+  return json;
+}
+
+Json authorities(const std::vector<service::Authority>& all) {
+  Json rows = Json::array();
+  for (const auto& one : all) rows.push(authority(one));
+  return Json::object({{"cas", rows}});
+}
+
+}  // namespace hsmbridge::views

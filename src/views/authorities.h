@@ -1,0 +1,16 @@
+#pragma once
+
+#include "base/json.h"
+#include "service/authorities/authorities.h"
+
+#include <vector>
+
+// The CAs of this bridge as a program reads them.
+namespace hsmbridge::views {
+
+// hsmbridge.ca/1; an element of `cas` in hsmbridge.ca-list/1
+Json authority(const service::Authority& authority);
+// hsmbridge.ca-list/1
+Json authorities(const std::vector<service::Authority>& all);
+
+}  // namespace hsmbridge::views

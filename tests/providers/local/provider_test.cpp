@@ -1,0 +1,291 @@
+// A CA of this bridge as a provider: what it takes, what it signs, and what its answers mean.
+#include "providers/local/provider.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "support/fake_clock.h"
+#include "support/memory/memory_store.h"
+#include "support/software_signer.h"
+#include "support/temp_folder.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/signed_object.h"
+
+#include <catch2/catch.hpp>
+#include <optional>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A key that does what a test tells it once it is asked to sign.
+class TestKey final : public x509::Signer {
+ public:
+  TestKey(SoftwareSigner& key, std::vector<Bytes>& signed_bytes, std::function<void()> before)
+      : key_(key), signed_(signed_bytes), before_(std::move(before)) {}
+  const Bytes& subject_public_key_info() const override { return key_.subject_public_key_info(); }
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+    signed_.emplace_back(to_be_signed.begin(), to_be_signed.end());
+    if (before_) before_();
+    return key_.sign(to_be_signed, algorithm);
+  }
+
+ private:
+  SoftwareSigner& key_;
+  std::vector<Bytes>& signed_;
+  const std::function<void()> before_;
+};
+
+// A self-signed CA, its file, and an order at it.
+struct Place {
+  TempFolder folder;
+  FakeClock clock;
+  MemoryStore store{clock};
+  SoftwareSigner key{"ec:P-256"};
+  SoftwareSigner leaf{"ec:P-256"};
+  std::vector<Bytes> signed_bytes;
+  std::vector<Json> facts;
+  std::function<void()> before;   // the key signs
+  std::function<void()> opening;  // it is opened
+  std::function<SerialNumbers&()> serials = [this]() -> SerialNumbers& { return store; };
+  local::Settings settings;
+  std::optional<local::LocalProvider> provider;
+  Order order;
+  const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
+
+  Place() {
+    settings.name = "issuing";
+    settings.certificate = folder / "issuing.pem";
+    settings.key = {"ca", "issuing-2026"};
+    ca::Profile profile;
+    profile.name = "tls";
+    profile.key_usage = x509::KeyUsages{x509::KeyUsage::digital_signature};
+    profile.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
+    settings.profiles = {{profile, {"server"}}};
+    settings.root = local::Settings::Root{{x509::Name::parse("CN=Root"), 24h * 3650, {}, {}}, {}};
+    make();
+    write(provider->certify_itself(key.subject_public_key_info(), clock.now()));
+    signed_bytes.clear();
+    facts.clear();
+
+    x509::RequestedContent content;
+    content.content.subject = x509::Name::parse("CN=www.example.com");
+    content.content.subject_alternative_names = {x509::GeneralName::parse("dns:www.example.com")};
+    order.id = RequestId{"REQUEST"};
+    order.provider = "issuing";
+    order.profile = "server";
+    order.what = Enroll{"web", {}, content, {}};
+  }
+  void make() {
+    provider.emplace(settings,
+                     local::Dependencies{[this](const SpkiHash& spki, const Json& said, Duration) {
+                                           if (opening) opening();
+                                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
+                                           facts.push_back(said);
+                                           return std::make_unique<TestKey>(key, signed_bytes, before);
+                                         },
+                                         [this]() -> SerialNumbers& { return serials(); },
+                                         [this](const Order&) { return std::vector<Bytes>{anchor}; }},
+                     clock);
+  }
+  void write(const Bytes& der) {
+    anchor = der;
+    write_file(settings.certificate, as_bytes(x509::certificate_to_pem(der)), FileMode::public_0644, Existing::replace);
+  }
+  Bytes csr() { return x509::create_csr(leaf, enrolment_of(order).content.content, algorithm); }
+  Draft drafted() {
+    Draft draft;
+    draft.csr = csr();
+    ProviderDraft added = provider->draft(order, draft.csr, clock.now());
+    draft.to_be_signed = std::move(added.to_be_signed);
+    draft.algorithm = std::move(added.algorithm);
+    draft.issuer = std::move(added.issuer);
+    draft.provider_state = std::move(added.provider_state);
+    draft.built_at = clock.now();
+    return draft;
+  }
+  ProviderCall call(const Draft& draft) {
+    key_of_leaf.spki = x509::spki_hash(leaf.subject_public_key_info());
+    return {order, key_of_leaf, draft, 1, nullptr, clock.now(), 1min, clock.since_boot() + 1min};
+  }
+  Error refusal(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error{ErrorKind::internal, "nothing was thrown"};
+  }
+
+  Bytes anchor;
+  Key key_of_leaf;
+};
+
+template <class Answer>
+const Answer& as(const SubmitAnswer& answer) {
+  REQUIRE(std::holds_alternative<Answer>(answer));
+  return std::get<Answer>(answer);
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Place, "a frozen draft is signed once, and its certificate is what was frozen") {
+  const Draft draft = drafted();
+  CHECK(provider->check(call(draft)) == std::vector<std::string>{});
+  CHECK(signed_bytes.empty());
+  const SubmitAnswer answer = provider->submit(call(draft));
+  const Report& report = as<Accepted>(answer).report;
+  CHECK(signed_bytes == std::vector<Bytes>{draft.to_be_signed});
+  REQUIRE(report.result);
+  const Issued issued = provider->certificate_in(call(draft), *report.result);
+  const auto certificate = x509::parse_certificate(issued.certificate);
+  CHECK(certificate.tbs.der == draft.to_be_signed);
+  CHECK(x509::signature_verifies(certificate, key.subject_public_key_info()));
+  CHECK(issued.chain == std::vector<Bytes>{anchor});
+  CHECK(report.reference.str() == x509::serial_text(certificate.serial()));
+  REQUIRE(facts.size() == 1);
+  CHECK(facts.front().at("serial").as_string() == x509::serial_text(certificate.serial()));
+  CHECK(facts.front().at("request").as_string() == "REQUEST");
+}
+
+TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one that was taken is not used") {
+  const auto before_it = store.serials_taken(hex(sha256(x509::Name::parse("CN=Root").der())));
+  const Draft draft = drafted();
+  CHECK(store.serials_taken(hex(sha256(x509::Name::parse("CN=Root").der()))) == before_it + 1);
+  const auto tbs = x509::parse_tbs_certificate(draft.to_be_signed);
+  CHECK_FALSE(store.take_serial(
+      {hex(sha256(x509::Name::parse("CN=Root").der())), x509::serial_text(tbs.serial), "", clock.now()}));
+
+  // Whatever a broken source of random numbers gives: nothing is built with it.
+  struct Taken final : SerialNumbers {
+    unsigned asked = 0;
+    bool take_serial(const TakenSerial&) override { return ++asked > 2; }
+    std::uint64_t serials_taken(const std::string&) override { return 0; }
+  } taken;
+  serials = [&]() -> SerialNumbers& { return taken; };
+  CHECK_NOTHROW(drafted());
+  CHECK(taken.asked == 3);
+  struct Never final : SerialNumbers {
+    bool take_serial(const TakenSerial&) override { return false; }
+    std::uint64_t serials_taken(const std::string&) override { return 0; }
+  } never;
+  serials = [&]() -> SerialNumbers& { return never; };
+  CHECK(refusal([&] { drafted(); }).message().find("were taken before under CN=Root") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Place, "a signature whose outcome is not known is made again over the same frozen bytes") {
+  const Draft draft = drafted();
+  before = [] { throw Error{ErrorKind::outcome_unknown, "the token did not answer in time"}; };
+  CHECK(as<OutcomeUnknown>(provider->submit(call(draft))).why == "the token did not answer in time");
+  CHECK(std::holds_alternative<Absent>(provider->look_up(call(draft))));
+  before = nullptr;
+  as<Accepted>(provider->submit(call(draft)));
+  CHECK(signed_bytes == std::vector<Bytes>{draft.to_be_signed, draft.to_be_signed});
+}
+
+TEST_CASE_METHOD(Place, "an answer after the deadline of the call is dropped, and none is asked for after it") {
+  const Draft draft = drafted();
+  before = [this] { clock.advance(61s); };
+  CHECK(as<OutcomeUnknown>(provider->submit(call(draft))).why.find("after the deadline") != std::string::npos);
+  signed_bytes.clear();
+  before = nullptr;
+  opening = [this] { clock.advance(61s); };
+  CHECK(as<NotAccepted>(provider->submit(call(draft))).error.kind() == ErrorKind::unavailable);
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a key that cannot be opened or is not allowed to sign signed nothing") {
+  const Draft draft = drafted();
+  opening = [] { throw Error{ErrorKind::unavailable, "token ca is not in any slot"}.with("lane", "down"); };
+  CHECK(as<NotAccepted>(provider->submit(call(draft))).error.detail("lane") == "down");
+  opening = [] { throw Error{ErrorKind::conflict, "the key behind issuing-2026 is another one"}; };
+  CHECK(as<NotAccepted>(provider->submit(call(draft))).error.kind() == ErrorKind::conflict);
+  opening = nullptr;
+  before = [] { throw Error{ErrorKind::refused, "the key is extractable"}; };
+  CHECK(as<NotAccepted>(provider->submit(call(draft))).error.kind() == ErrorKind::refused);
+}
+
+TEST_CASE_METHOD(Place, "a request that the profile does not permit is refused before anything is signed") {
+  std::get<Enroll>(order.what).content.content.extended_key_usage = {x509::parse_extended_key_usage("OCSPSigning")};
+  const Error error = refusal([&] { drafted(); });
+  CHECK(error.kind() == ErrorKind::refused);
+  CHECK(error.message() ==
+        "the CA does not certify what is requested:\n"
+        "  - profile tls does not permit the extended key usage OCSPSigning");
+  order.profile = "other";
+  CHECK(refusal([&] { drafted(); }).message() == "provider issuing has no profile for requests of the profile other");
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a certificate that the linter objects to is refused with the rule and its reference") {
+  settings.profiles.front().rules.rules = {ca::Rules::cabf_tls};
+  make();
+  const Error error = refusal([&] { drafted(); });
+  CHECK(error.kind() == ErrorKind::refused);
+  CHECK(error.message().find("cabf-tls-policy (BR 7.1.2.7.9): ") != std::string::npos);
+  CHECK(error.message().find("cabf-tls-status (BR 7.1.2.11.2): ") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Place, "who linted a draft is kept with it, and a draft that was not linted by them is not signed") {
+  const Draft draft = drafted();
+  CHECK(draft.provider_state.find("\"linted_by\":\"built-in\"") != std::string::npos);
+  Draft other = draft;
+  other.provider_state.clear();
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(other))).error));
+  settings.zlint = ca::ZlintSettings{"zlint", {"RFC5280"}, {}};
+  make();
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
+  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  const Draft twice = drafted();
+  CHECK(twice.provider_state.find(" of RFC5280\"") != std::string::npos);
+  as<Accepted>(provider->submit(call(twice)));
+}
+
+TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and nothing that it objects to") {
+  settings.zlint.emplace();
+  settings.zlint->program = "false";
+  make();
+  const Error silent = refusal([&] { drafted(); });
+  CHECK(silent.kind() == ErrorKind::unavailable);
+  CHECK(silent.message().find("zlint gave no verdict") == 0);
+
+  settings.zlint = ca::ZlintSettings{"zlint", {"RFC5280"}, {}};
+  make();
+  CHECK_NOTHROW(drafted());
+  settings.zlint->sources.emplace_back("CABF_BR");
+  make();
+  const Error refused = refusal([&] { drafted(); });
+  CHECK(refused.kind() == ErrorKind::refused);
+  CHECK(refused.message().find("zlint/e_sub_cert_aia_missing (zlint)") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Place, "a draft whose issuer, profile or day is another one now is built again") {
+  const Draft draft = drafted();
+  settings.profiles.front().rules.crl_urls = {"http://ca.example.com/issuing.crl"};
+  make();
+  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  const Draft waited = drafted();
+  clock.advance(24h * 46);
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(waited))).error));
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "an issuer that has ended certifies nothing, and the request waits") {
+  clock.advance(24h * 3651);
+  const Error error = refusal([&] { drafted(); });
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.message().find("provider issuing cannot issue now:\n  - the issuer \"CN=Root\" ended") == 0);
+}
+
+TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {
+  std::filesystem::remove(settings.certificate);
+  const Error error = refusal([&] { drafted(); });
+  CHECK(error.kind() == ErrorKind::not_found);
+  CHECK(error.hint() == "make the CA: hsmbridge ca init issuing");
+  CHECK(provider->view().obstacles.size() == 1);
+  CHECK_FALSE(provider->view().certificate);
+}

@@ -1,0 +1,148 @@
+// What the configuration says of a CA of this bridge.
+#include "providers/local/settings.h"
+
+#include "base/error.h"
+#include "config/settings.h"
+#include "support/temp_folder.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Reads `body` as the section of a provider named issuing, through the real reader of the file.
+local::Settings read(const std::string& body) {
+  local::Settings result;
+  const std::string text = "providers:\n  issuing:\n    type: local-ca\n" + body;
+  config::read_settings(config::Document::parse(text, "test.yaml", "/etc/hsmbridge"),
+                        {{"local-ca", [&](const std::string& name, config::Section section) {
+                            result = local::read_settings(name, std::move(section));
+                            return config::ProviderFacts{};
+                          }}});
+  return result;
+}
+std::string problems(const std::string& body) {
+  try {
+    read(body);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "";
+}
+const std::string kLeast = "    certificate: issuing.pem\n    key: {token: ca, key: issuing-2026}\n";
+// One profile with this line in it.
+std::string profile(const std::string& line) {
+  return kLeast + "    profiles:\n      tls:\n        " + line + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("little is enough for a CA") {
+  const local::Settings settings = read(kLeast);
+  CHECK(settings.certificate == "/etc/hsmbridge/issuing.pem");
+  CHECK(settings.key.token == "ca");
+  CHECK(settings.key.key == "issuing-2026");
+  CHECK_FALSE(settings.root);
+  CHECK(settings.profile_for("server") == nullptr);
+}
+
+TEST_CASE("everything that a CA can be told is read") {
+  const local::Settings settings = read(kLeast + R"(
+    chain: root.pem
+    algorithm: ecdsa-sha384
+    root: {subject: {C: CH, O: "Example, Inc", CN: Root}, key: "ec:P-521", validity: 7300d, path_length: 2}
+    profiles:
+      tls:
+        for: [web, api]
+        validity: tls-br
+        backdate: 1h
+        subject: {C: CH, CN: "/[a-z.]+/"}
+        names: ["permitted;dns:example.com"]
+        usage: [digitalSignature]
+        extended_usage: [serverAuth, clientAuth]
+        policies: ["2.23.140.1.2.1;cps:https://ca.example.com/cps"]
+        extensions: [1.2.3.4]
+        ocsp_url: "http://ocsp.example.com/"
+        issuer_url: "http://ca.example.com/issuing.crt"
+        crl_url: ["http://ca.example.com/issuing.crl"]
+        key_identifier: sha1
+        policy_url: "https://ca.example.com/cps#7.1"
+        rules: cabf-tls
+      sub-ca:
+        validity: "2030-12-31T23:59:59Z"
+        usage: [keyCertSign, cRLSign]
+        basic_constraints: "CA:TRUE,pathlen:0"
+        name_constraints: ["permitted;dns:example.com", "excluded;ip:0.0.0.0/0"]
+        rules: [cabf-sub-ca]
+)");
+  CHECK(settings.algorithm == "ecdsa-sha384");
+  REQUIRE(settings.root);
+  CHECK(settings.root->root.subject.to_string() == "C=CH, O=Example\\, Inc, CN=Root");
+  CHECK(x509::to_string(settings.root->key) == "ec:P-521");
+  CHECK(settings.root->root.validity == 24h * 7300);
+  CHECK(settings.root->root.path_length == 2);
+
+  CHECK(settings.profile_for("tls") == nullptr);
+  const ca::Profile* const tls = settings.profile_for("api");
+  REQUIRE(tls != nullptr);
+  CHECK(tls == settings.profile_for("web"));
+  CHECK(std::holds_alternative<ca::TlsMaximum>(tls->lifetime));
+  CHECK(tls->backdate == 1h);
+  REQUIRE(tls->subject.size() == 2);
+  CHECK(tls->subject[0].value == "CH");
+  CHECK(tls->subject[1].expression == "[a-z.]+");
+  CHECK(tls->names.permitted.size() == 1);
+  CHECK(tls->extended_key_usage.size() == 2);
+  CHECK(tls->policies.front().cps_uris == std::vector<std::string>{"https://ca.example.com/cps"});
+  CHECK(tls->ocsp == std::vector<std::string>{"http://ocsp.example.com/"});
+  CHECK(tls->key_identifier == x509::KeyIdentifierMethod::sha1);
+  CHECK(tls->rules == std::vector<ca::Rules>{ca::Rules::cabf_tls});
+  const ca::Profile* const sub_ca = settings.profile_for("sub-ca");
+  REQUIRE(sub_ca != nullptr);
+  CHECK(std::get<Instant>(sub_ca->lifetime) == parse_rfc3339("2030-12-31T23:59:59Z"));
+  CHECK(sub_ca->name_constraints->excluded.size() == 1);
+  CHECK(sub_ca->key_identifier == x509::KeyIdentifierMethod::sha256);
+}
+
+TEST_CASE("who lints is read, and the linter that is built in cannot be left out") {
+  CHECK_FALSE(read(kLeast).zlint);
+  CHECK_FALSE(read(kLeast + "    lint: built-in\n").zlint);
+  CHECK(read(kLeast + "    lint: [built-in, zlint]\n").zlint->program == "zlint");
+  const auto told = read(kLeast +
+                         "    lint: [built-in, zlint]\n    zlint: {program: /opt/zlint, sources: [RFC5280, CABF_BR], "
+                         "exclude: w_subject_common_name_included}\n");
+  CHECK(told.zlint->program == "/opt/zlint");
+  CHECK(told.zlint->sources == std::vector<std::string>{"RFC5280", "CABF_BR"});
+  CHECK(told.zlint->exclude == std::vector<std::string>{"w_subject_common_name_included"});
+  CHECK(problems(kLeast + "    lint: zlint\n").find("lacks built-in") != std::string::npos);
+  CHECK(problems(kLeast + "    lint: [built-in, certlint]\n").find("'certlint' is none of") != std::string::npos);
+  CHECK(problems(kLeast + "    zlint: {sources: RFC5280}\n").find("is not used") != std::string::npos);
+}
+
+TEST_CASE("what a CA cannot be told is a problem with its place") {
+  CHECK(problems("    certificate: issuing.pem\n").find("providers.issuing.key: is missing") != std::string::npos);
+  for (const auto& [line, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"validity: soon", "'soon' is none of: a time such as 90d"},
+           {"validity: 1s", "must be a minute or more"},
+           {"subject: {CN: '/(/'}", "is not a regular expression"},
+           {"subject: {NOSUCH: x}", "NOSUCH"},
+           {"names: ['dns:example.com']", "dns:example.com"},
+           {"usage: [sign]", "sign"},
+           {"usage: [keyCertSign]", "has keyCertSign, and the profile makes no CAs"},
+           {"basic_constraints: 'CA:TRUE'", "must have keyCertSign: the profile makes CAs"},
+           {"name_constraints: ['permitted;dns:example.com']", "is for CAs"},
+           {"crl_url: 'https://ca.example.com/issuing.crl'", "must begin with http://"},
+           {"rules: cabf", "'cabf' is none of: cabf-tls, cabf-sub-ca"},
+           {"key_identifier: md5", "md5"},
+           {"approval: 2", "approval"}}) {
+    CAPTURE(line);
+    const std::string found = problems(profile(line));
+    CHECK(found.find("test.yaml:") == 0);
+    CHECK(found.find(problem) != std::string::npos);
+  }
+  CHECK(problems(kLeast + "    profiles:\n      a: {for: [web]}\n      web: {}\n")
+            .find("is for requests of the profile web, and another one is too") != std::string::npos);
+  CHECK(problems(kLeast + "    root: {validity: 10d}\n").find("must say what the CA is called") != std::string::npos);
+}

@@ -1,0 +1,26 @@
+#include "tools/hsmbridge/wiring/local.h"
+
+#include "providers/local/provider.h"
+#include "providers/local/settings.h"
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
+  local::Settings settings = local::read_settings(provider.name, provider.section);
+  local::Dependencies dependencies;
+  dependencies.open = [token = needs.workflow_token(settings.key.token), key = settings.key](
+                          const SpkiHash& spki, const Json& facts, Duration limit) {
+    workflow::Key pinned;
+    pinned.uri = key.key;
+    pinned.label = key.key;
+    pinned.spki = spki;
+    return token->signer_within(pinned, {workflow::Purpose::certificate, "certificate", facts, key.accept}, limit);
+  };
+  dependencies.serials = needs.serials;
+  dependencies.anchors = needs.anchors;
+  return std::make_shared<local::LocalProvider>(std::move(settings), std::move(dependencies), needs.clock);
+}
+
+}  // namespace hsmbridge::cli
