@@ -116,6 +116,14 @@ class SqliteStore final : public workflow::Store {
   bool take_serial(const workflow::TakenSerial& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
 
+  // Revocations: revocations.cpp
+  bool revoke(const workflow::RevokedSerial& revoked) override;
+  std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
+  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override;
+  void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
+
   // PinMemory: pin_memory.cpp
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
   void record_pin(const workflow::PinRefusal& refusal) override;

@@ -75,6 +75,27 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->take_serial(serial); });
   }
   std::uint64_t serials_taken(const std::string& issuer) override { return store_->serials_taken(issuer); }
+  bool revoke(const workflow::RevokedSerial& revoked) override {
+    return write([&] { return store_->revoke(revoked); });
+  }
+  std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override {
+    return store_->revocation(issuer, serial);
+  }
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override {
+    return store_->revocations(issuer, ends_after);
+  }
+  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override {
+    return write([&] { return store_->take_crl_number(issuer, at); });
+  }
+  void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override {
+    write([&] {
+      store_->crl_published(issuer, crl);
+      return 0;
+    });
+  }
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override {
+    return store_->last_crl(issuer);
+  }
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }

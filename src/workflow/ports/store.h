@@ -6,6 +6,7 @@
 #include "workflow/ports/rate_limits.h"
 #include "workflow/ports/records.h"
 #include "workflow/ports/requests.h"
+#include "workflow/ports/revocations.h"
 #include "workflow/ports/serial_numbers.h"
 
 #include <optional>
@@ -22,6 +23,7 @@ namespace hsmbridge::workflow {
 //   RateLimits     how many calls a minute a provider allows, for all processes
 //   PinMemory      refused and unfinished logins
 //   SerialNumbers  what CAs of this bridge have numbered
+//   Revocations    what they have revoked, and the numbers of their CRLs
 //
 // Every function is one transaction, durable when it returns. Throws unavailable (disk full, locked too long), corrupt.
 // Thread rule: one Store object a thread; several processes may share what is behind it.
@@ -31,7 +33,8 @@ class Store : public Requests,
               public AuditLog,
               public RateLimits,
               public PinMemory,
-              public SerialNumbers {
+              public SerialNumbers,
+              public Revocations {
  public:
   using Records::count;
   using Records::page;

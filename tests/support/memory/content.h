@@ -87,6 +87,8 @@ struct MemoryStore::Content {
   std::map<std::string, Instant> full_at;
   std::vector<PinRefusal> pins;
   std::map<std::string, std::set<std::string>> serials;  // by issuer
+  std::map<std::pair<std::string, std::string>, RevokedSerial> revoked;
+  std::map<std::string, std::vector<PublishedCrl>> crls;  // by issuer; a number that was taken has no SHA-256
   std::optional<std::string> restored;
 
   void leaf(const std::string& data) {
@@ -167,5 +169,23 @@ class MemoryStore::Transaction {
   Content& all_;
   const Clock& clock_;
 };
+
+template <class Work, class Counts>
+auto MemoryStore::write(Work&& work, Counts&& counts) {
+  const std::lock_guard lock(shared_->mutex);
+  const Content before = shared_->content;
+  try {
+    Transaction transaction(shared_->content, shared_->clock);
+    auto result = work(transaction, shared_->content);
+    if (counts(result)) {
+      ++shared_->written;
+      ++written_;
+    }
+    return result;
+  } catch (...) {
+    shared_->content = before;
+    throw;
+  }
+}
 
 }  // namespace hsmbridge::test

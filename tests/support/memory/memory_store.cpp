@@ -10,24 +10,6 @@
 
 namespace hsmbridge::test {
 
-template <class Work, class Counts>
-auto MemoryStore::write(Work&& work, Counts&& counts) {
-  const std::lock_guard lock(shared_->mutex);
-  const Content before = shared_->content;
-  try {
-    Transaction transaction(shared_->content, shared_->clock);
-    auto result = work(transaction, shared_->content);
-    if (counts(result)) {
-      ++shared_->written;
-      ++written_;
-    }
-    return result;
-  } catch (...) {
-    shared_->content = before;
-    throw;
-  }
-}
-
 MemoryStore::MemoryStore(const Clock& clock) : shared_(std::make_shared<Shared>(clock)) {}
 MemoryStore::MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 MemoryStore::~MemoryStore() = default;
@@ -521,15 +503,6 @@ std::optional<Instant> MemoryStore::take_permission(const std::string& provider,
         return std::nullopt;
       },
       [](const auto& later) { return !later; });
-}
-
-bool MemoryStore::take_serial(const TakenSerial& serial) {
-  return write([&](Transaction&, Content& all) { return all.serials[serial.issuer].insert(serial.serial).second; },
-               [](bool taken) { return taken; });
-}
-
-std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
-  return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
 }
 
 std::optional<PinRefusal> MemoryStore::pin_refused(const PinSubject& subject) {

@@ -89,6 +89,12 @@ class MemoryStore final : public workflow::Store {
 
   bool take_serial(const workflow::TakenSerial& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
+  bool revoke(const workflow::RevokedSerial& revoked) override;
+  std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
+  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override;
+  void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;

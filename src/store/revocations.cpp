@@ -1,0 +1,75 @@
+#include "base/error.h"
+#include "store/sqlite_store.h"
+
+#include <fmt/core.h>
+
+namespace hsmbridge::store {
+namespace {
+
+workflow::RevokedSerial revoked_in(const Query& row) {
+  return {row.text(0), row.text(1), static_cast<unsigned>(row.count(2)), row.instant(3), row.instant(4), row.text(5)};
+}
+
+}  // namespace
+
+bool SqliteStore::revoke(const workflow::RevokedSerial& revoked) {
+  Database::Write write(*database_);
+  if (revocation(revoked.issuer, revoked.serial)) return false;
+  database_->run(
+      "INSERT INTO revocations (issuer, serial, reason, revoked_at, not_after, request) VALUES (?, ?, ?, ?, ?, ?)",
+      revoked.issuer, revoked.serial, static_cast<std::int64_t>(revoked.reason), revoked.revoked_at, revoked.not_after,
+      revoked.request);
+  write.commit();
+  return true;
+}
+
+std::optional<workflow::RevokedSerial> SqliteStore::revocation(const std::string& issuer, const std::string& serial) {
+  Query row = database_->query(
+      "SELECT issuer, serial, reason, revoked_at, not_after, request FROM revocations WHERE issuer = ? AND serial = ?",
+      issuer, serial);
+  return row.row() ? std::optional(revoked_in(row)) : std::nullopt;
+}
+
+std::vector<workflow::RevokedSerial> SqliteStore::revocations(const std::string& issuer, Instant ends_after) {
+  return database_
+      ->query(
+          "SELECT issuer, serial, reason, revoked_at, not_after, request FROM revocations "
+          "WHERE issuer = ? AND not_after >= ? ORDER BY serial",
+          issuer, ends_after)
+      .all(revoked_in);
+}
+
+std::uint64_t SqliteStore::take_crl_number(const std::string& issuer, Instant at) {
+  Database::Write write(*database_);
+  std::uint64_t number = 1;
+  {
+    Query last = database_->query("SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = ?", issuer);
+    if (last.row()) number = last.count(0) + 1;
+  }
+  database_->run("INSERT INTO crls (issuer, number, taken_at) VALUES (?, ?, ?)", issuer,
+                 static_cast<std::int64_t>(number), at);
+  write.commit();
+  return number;
+}
+
+void SqliteStore::crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) {
+  Database::Write write(*database_);
+  const auto number = static_cast<std::int64_t>(crl.number);
+  if (!database_->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ''", issuer, number).row()) {
+    throw Error{ErrorKind::conflict, fmt::format("CRL number {} was published before, or was never taken", crl.number)};
+  }
+  database_->run("UPDATE crls SET this_update = ?, next_update = ?, sha256 = ? WHERE issuer = ? AND number = ?",
+                 crl.this_update, crl.next_update, crl.sha256, issuer, number);
+  write.commit();
+}
+
+std::optional<workflow::PublishedCrl> SqliteStore::last_crl(const std::string& issuer) {
+  Query row = database_->query(
+      "SELECT number, this_update, next_update, sha256 FROM crls WHERE issuer = ? AND sha256 <> '' "
+      "ORDER BY number DESC LIMIT 1",
+      issuer);
+  if (!row.row()) return std::nullopt;
+  return workflow::PublishedCrl{row.count(0), row.instant(1), row.instant(2), row.text(3)};
+}
+
+}  // namespace hsmbridge::store

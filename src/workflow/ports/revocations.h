@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::workflow {
+
+// A certificate that a CA of this bridge has revoked. Whose and which: as TakenSerial says.
+struct RevokedSerial {
+  std::string issuer, serial;
+  unsigned reason = 0;   // CRLReason (RFC 5280 §5.3.1)
+  Instant revoked_at{};  // to the second
+  Instant not_after{};   // of the certificate
+  std::string request;   // that asked for it
+
+  bool operator==(const RevokedSerial&) const = default;
+};
+
+// A CRL that was signed and published.
+struct PublishedCrl {
+  std::uint64_t number = 0;
+  Instant this_update{}, next_update{};
+  std::string sha256;  // of the DER, hex
+
+  bool operator==(const PublishedCrl&) const = default;
+};
+
+// What the CAs of this bridge have revoked, and the numbers of their CRLs. Rules of all ports: store.h.
+class Revocations {
+ public:
+  virtual ~Revocations() = default;
+
+  // False where it was revoked before: what was written down first stays.
+  virtual bool revoke(const RevokedSerial& revoked) = 0;
+  virtual std::optional<RevokedSerial> revocation(const std::string& issuer, const std::string& serial) = 0;
+  // Those whose certificates end then or later, by serial number.
+  virtual std::vector<RevokedSerial> revocations(const std::string& issuer, Instant ends_after) = 0;
+
+  // The next number of the issuer's CRLs, taken for good, whether one with it is ever published: 1, 2, …
+  virtual std::uint64_t take_crl_number(const std::string& issuer, Instant at) = 0;
+  // The CRL of a number that was taken is out. Throws conflict where it was out before, or was never taken.
+  virtual void crl_published(const std::string& issuer, const PublishedCrl& crl) = 0;
+  virtual std::optional<PublishedCrl> last_crl(const std::string& issuer) = 0;
+};
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,70 @@
+#include "base/error.h"
+#include "support/memory/content.h"
+
+// What CAs have numbered and revoked.
+namespace hsmbridge::test {
+
+bool MemoryStore::take_serial(const TakenSerial& serial) {
+  return write([&](Transaction&, Content& all) { return all.serials[serial.issuer].insert(serial.serial).second; },
+               [](bool taken) { return taken; });
+}
+
+std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
+  return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
+}
+
+bool MemoryStore::revoke(const RevokedSerial& revoked) {
+  return write(
+      [&](Transaction&, Content& all) {
+        return all.revoked.try_emplace(std::pair(revoked.issuer, revoked.serial), revoked).second;
+      },
+      [](bool done) { return done; });
+}
+
+std::optional<RevokedSerial> MemoryStore::revocation(const std::string& issuer, const std::string& serial) {
+  return read([&](Content& all) {
+    const auto found = all.revoked.find(std::pair(issuer, serial));
+    return found == all.revoked.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+
+std::vector<RevokedSerial> MemoryStore::revocations(const std::string& issuer, Instant ends_after) {
+  return read([&](Content& all) {
+    std::vector<RevokedSerial> found;
+    for (const auto& [key, revoked] : all.revoked) {
+      if (revoked.issuer == issuer && revoked.not_after >= ends_after) found.push_back(revoked);
+    }
+    return found;
+  });
+}
+
+std::uint64_t MemoryStore::take_crl_number(const std::string& issuer, Instant) {
+  return write([&](Transaction&, Content& all) {
+    auto& crls = all.crls[issuer];
+    crls.push_back({crls.size() + 1, {}, {}, ""});
+    return crls.back().number;
+  });
+}
+
+void MemoryStore::crl_published(const std::string& issuer, const PublishedCrl& crl) {
+  write([&](Transaction&, Content& all) {
+    auto& crls = all.crls[issuer];
+    if (crl.number == 0 || crl.number > crls.size() || !crls[crl.number - 1].sha256.empty()) {
+      throw Error{ErrorKind::conflict, "that CRL number was published before, or was never taken"};
+    }
+    crls[crl.number - 1] = crl;
+    return true;
+  });
+}
+
+std::optional<PublishedCrl> MemoryStore::last_crl(const std::string& issuer) {
+  return read([&](Content& all) {
+    std::optional<PublishedCrl> last;
+    for (const PublishedCrl& one : all.crls[issuer]) {
+      if (!one.sha256.empty()) last = one;
+    }
+    return last;
+  });
+}
+
+}  // namespace hsmbridge::test

@@ -1,0 +1,65 @@
+// What CAs have revoked, and the numbers of their CRLs.
+#include "any_store.h"
+#include "base/error.h"
+#include "foreign.h"
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+using workflow::PublishedCrl;
+using workflow::RevokedSerial;
+
+TEST_CASE_METHOD(AnyStore, "a certificate is revoked once, and what was written down first stays") {
+  auto other = open();
+  const RevokedSerial first{"root", "40aa", 1, clock.now(), clock.now() + 24h, "REQUEST"};
+  CHECK(store->revoke(first));
+  CHECK_FALSE(other->revoke({"root", "40aa", 4, clock.now() + 1h, clock.now(), "OTHER"}));
+  CHECK(other->revocation("root", "40aa") == first);
+  CHECK_FALSE(other->revocation("issuing", "40aa"));
+  CHECK(other->revoke({"issuing", "40aa", 0, clock.now(), clock.now(), ""}));
+}
+
+TEST_CASE_METHOD(AnyStore, "what ends before a CRL is left out of it, by serial number") {
+  const Instant now = clock.now();
+  for (const auto& [serial, end] :
+       {std::pair("40cc", now + 2h), std::pair("40aa", now), std::pair("40bb", now - 1ms)}) {
+    store->revoke({"root", serial, 0, now, end, ""});
+  }
+  std::vector<std::string> serials;
+  for (const RevokedSerial& one : store->revocations("root", now)) serials.push_back(one.serial);
+  CHECK(serials == std::vector<std::string>{"40aa", "40cc"});
+  CHECK(store->revocations("issuing", now).empty());
+}
+
+TEST_CASE_METHOD(AnyStore, "the numbers of an issuer's CRLs go on, and each is published once") {
+  auto other = open();
+  CHECK(store->take_crl_number("root", clock.now()) == 1);
+  CHECK(other->take_crl_number("root", clock.now()) == 2);
+  CHECK(other->take_crl_number("issuing", clock.now()) == 1);
+  CHECK_FALSE(store->last_crl("root"));
+  const PublishedCrl second{2, clock.now(), clock.now() + 24h, "aa"};
+  store->crl_published("root", second);
+  CHECK(other->last_crl("root") == second);
+  CHECK_THROWS_AS(store->crl_published("root", second), Error);
+  CHECK_THROWS_AS(store->crl_published("root", {3, clock.now(), clock.now(), "bb"}), Error);
+  CHECK(store->take_crl_number("root", clock.now()) == 3);
+  CHECK(store->last_crl("root") == second);
+}
+
+TEST_CASE("no program takes a revocation or the number of a CRL back") {
+  TempFolder folder;
+  FakeClock clock;
+  const std::filesystem::path file = folder / "store.db";
+  const auto store = store::SqliteStore::open(file, clock);
+  store->revoke({"root", "40aa", 1, clock.now(), clock.now(), ""});
+  store->take_crl_number("root", clock.now());
+  store->crl_published("root", {1, clock.now(), clock.now(), "aa"});
+  for (const auto* sql : {"UPDATE revocations SET reason = 0", "DELETE FROM revocations", "UPDATE crls SET sha256 = ''",
+                          "DELETE FROM crls", "INSERT OR REPLACE INTO revocations VALUES ('root', '40aa', 0, 0, 0, '')",
+                          "INSERT OR REPLACE INTO crls VALUES ('root', 1, 0, 0, 0, '')",
+                          "INSERT INTO crls VALUES ('root', 3, 0, 0, 0, '')"}) {
+    CAPTURE(sql);
+    CHECK_FALSE(foreign(file, sql).empty());
+  }
+  CHECK(foreign_rows(file, "SELECT reason FROM revocations") == std::vector<std::vector<std::string>>{{"1"}});
+}
