@@ -8,6 +8,7 @@
 #include "providers/bundle.h"
 #include "providers/following.h"
 #include "providers/issuing.h"
+#include "providers/local/parts.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -22,9 +23,6 @@ using namespace workflow;
 using providers::parsed;
 
 namespace {
-
-// Of a token, while a person waits.
-constexpr Duration kByHand = std::chrono::minutes{2};
 
 // Of another program that is a linter.
 constexpr Duration kLinterLimit = std::chrono::seconds{30};
@@ -48,25 +46,10 @@ std::string why_not_linted(const Draft& draft, const std::string& by) {
   return "";
 }
 
-// Under which numbers are unique (TakenSerial::issuer).
-std::string issuer_id(const x509::Name& name) {
-  return hex(sha256(name.der()));
-}
-
-// What the leaves of a use of the CA's key say.
-Json facts_of(const std::string& provider, const std::string& request, const x509::TbsCertificate& tbs) {
-  return Json::object({{"provider", provider},
-                       {"request", request},
-                       {"issuer", tbs.issuer.to_string()},
-                       {"serial", x509::serial_text(tbs.serial)},
-                       {"subject", tbs.content.subject.to_string()},
-                       {"to_be_signed_sha256", hex(sha256(tbs.der))}});
-}
-
 }  // namespace
 
 workflow::Capabilities declared_capabilities() {
-  return {.complete_look_up = true, .full_profile = true};
+  return {.complete_look_up = true, .full_profile = true, .revoke = true};
 }
 
 LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock)
@@ -169,6 +152,7 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
 
 std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
   using Csr = ca::Draft::Csr;
+  if (call.order.revocation() != nullptr) return revocation_objections(*call.order.predecessor());
   const Draft& draft = call.draft;
   if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw outdated_draft("the draft holds no TBSCertificate or no issuer");
@@ -177,10 +161,10 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
   const x509::Certificate now = certificate();
   const x509::Certificate drafted = x509::parse_certificate(draft.issuer);
   const ca::Path above = path_above(drafted, call.order);
-  ca::DraftFaults faults =
-      ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
-                              call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed, &profile},
-                             now, above, call.now);
+  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
+                                                   call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
+                                                   &profile, &enrolment_of(call.order).content.content},
+                                                  now, above, call.now);
   const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
@@ -204,6 +188,7 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
 }
 
 SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
+  if (const Revoke* const revocation = call.order.revocation()) return revoke(call, *revocation);
   const Draft& draft = call.draft;
   const auto late = [&] { return call.call_until && clock_.since_boot() >= *call.call_until; };
   // Everything before the one signature: whatever fails here, nothing was signed.
@@ -217,6 +202,9 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
       return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
     }
     const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
+    if (!x509::same_key(issuer.spki(), certificate().spki())) {
+      return NotAccepted{outdated_draft("the CA has another key now than when the draft was made"), std::nullopt};
+    }
     providers::expect_fit(settings_.name, ca::unfitness(path_above(issuer, call.order), call.now), remedy());
     const ca::Profile& profile = profile_of(call.order);
     if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) {
@@ -228,8 +216,8 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
       return NotAccepted{outdated_draft(error.message()), std::nullopt};  // on the day of the draft it was in order
     }
     serial = x509::serial_text(tbs.serial);
-    key = dependencies_.open(x509::spki_hash(issuer.spki()), facts_of(settings_.name, call.order.id.str(), tbs),
-                             call.time_limit / 2);
+    key = dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()),
+                             facts_of(settings_.name, call.order.id.str(), tbs), call.time_limit / 2);
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }
@@ -258,7 +246,8 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
 }
 
 // What the token signed and nobody stored is nowhere.
-LookUpAnswer LocalProvider::look_up(const ProviderCall&) {
+LookUpAnswer LocalProvider::look_up(const ProviderCall& call) {
+  if (const Revoke* const revocation = call.order.revocation()) return look_revocation_up(call, *revocation);
   return Absent{};
 }
 
@@ -307,54 +296,11 @@ std::vector<std::string> LocalProvider::test() {
       fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
   providers::expect_fit(settings_.name, ca::unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()),
                         remedy());
-  dependencies_.open(x509::spki_hash(issuer.spki()), Json::object({{"provider", settings_.name}}), kByHand);
+  dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()), Json::object({{"provider", settings_.name}}),
+                     kByHand);
   learnt.push_back(
       fmt::format("key {} in token {} is the key of the certificate", settings_.key.key, settings_.key.token));
   return learnt;
-}
-
-// ---- the CA itself --------------------------------------------------------------------------------------------------
-
-AuthorityView LocalProvider::view() {
-  AuthorityView view;
-  view.file = settings_.certificate;
-  view.token = settings_.key.token;
-  view.key = settings_.key.key;
-  view.accept = settings_.key.accept;
-  if (settings_.root) view.root_key = settings_.root->key;
-  for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
-  try {
-    const x509::Certificate issuer = certificate();
-    view.certificate = issuer.der;
-    view.chain = chain();
-    view.serials_taken = dependencies_.serials().serials_taken(issuer_id(issuer.subject()));
-    for (const ca::Unfitness& one : ca::unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
-      view.obstacles.push_back(one.why);
-    }
-  } catch (const Error& error) {
-    view.obstacles.push_back(error.message());
-  }
-  return view;
-}
-
-Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
-  if (!settings_.root) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("provider {} does not say what its certificate shall say (root: …)", settings_.name)}
-        .hint(fmt::format("add  root: {{subject: {{C: CH, O: Example, CN: Example Root}}, validity: 7300d}}; "
-                          "or let another CA certify it: hsmbridge ca init {} --parent PROVIDER",
-                          settings_.name));
-  }
-  const x509::SignatureAlgorithm& algorithm = settings_.algorithm.empty()
-                                                  ? x509::default_algorithm(x509::key_spec_of(spki))
-                                                  : x509::signature_algorithm(settings_.algorithm);
-  const ca::Root& root = settings_.root->root;
-  const Bytes serial = take_serial(root.subject, "", now);
-  const ca::LintedTbs linted = ca::LintedTbs::of(ca::root_to_be_signed(root, algorithm, spki, serial, now), {}, now);
-  const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
-  const auto key = dependencies_.open(x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
-  const Bytes signature = ca::sign(linted, *key, algorithm);
-  return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
 }
 
 }  // namespace hsmbridge::local

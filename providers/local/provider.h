@@ -5,7 +5,9 @@
 #include "ca/lint.h"
 #include "ca/path.h"
 #include "providers/local/settings.h"
+#include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
+#include "workflow/ports/revocations.h"
 #include "workflow/ports/serial_numbers.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signer.h"
@@ -24,19 +26,23 @@
 //   submit     linted once more, and signed: one C_Sign by the one door for keys
 //   look_up    a signature that nobody stored is nowhere: the same frozen bytes are signed again
 //
+// A revocation is written down in the store, and is on the next CRL. CRLs are in authority.cpp.
+//
 // A signature leaves this process with the commit that stores it or not at all, so that an attempt without a stored
 // answer made no certificate.
 // Not checked here: who approved.
 namespace hsmbridge::local {
 
-// Opens the CA's key for one certificate. The key must be `spki`'s; `facts` go into the leaves of that use. Opening and
+// Opens the CA's key for one certificate or CRL. The key must be `spki`'s; `facts` go into the leaves of that use. Opening and
 // signing take `limit` each at most: opening throws unavailable past it, and signing outcome_unknown.
-using OpenKey = std::function<std::unique_ptr<x509::Signer>(const SpkiHash& spki, const Json& facts, Duration limit)>;
+using OpenKey = std::function<std::unique_ptr<x509::Signer>(workflow::Purpose purpose, const SpkiHash& spki,
+                                                            const Json& facts, Duration limit)>;
 
 // What the CA needs of this process. Each may be called from any thread.
 struct Dependencies {
   OpenKey open;
   std::function<workflow::SerialNumbers&()> serials;                  // the store's, lent to the thread that asks
+  std::function<workflow::Revocations&()> revocations;                // likewise
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors;  // of the order's profile, DER
 };
 
@@ -64,6 +70,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
 
   workflow::AuthorityView view() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
+  workflow::MadeCrl publish_crl(Instant now) override;
 
  private:
   x509::Certificate certificate() const;
@@ -74,6 +81,10 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::string linted_by();
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);
   std::string remedy() const;
+  std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
+  workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  workflow::MadeCrl publish_crl_alone(const Settings::Crl& crl, Instant now);
 
   const Settings settings_;
   const Dependencies dependencies_;

@@ -177,6 +177,24 @@ void read_root(Section& section, Settings& settings) {
   settings.root = std::move(root);
 }
 
+// The CA/Browser Forum's longest: ten days where servers are below, a year where CAs are (BR 7.2.1).
+void read_crl(Section& section, Settings& settings) {
+  auto from = section.section("crl");
+  if (!from) return;
+  Settings::Crl crl;
+  crl.file = from->file("file");
+  if (const auto urls = read_urls(*from, "url"); !urls.empty()) crl.url = urls.front();
+  crl.next_update = from->optional_duration("next_update").value_or(crl.next_update);
+  if (crl.next_update < std::chrono::hours{1} || crl.next_update > std::chrono::hours{24 * 366}) {
+    from->problem("next_update", "must be between an hour and a year");
+  }
+  from->finish();
+  for (Settings::Profile& profile : settings.profiles) {
+    if (profile.rules.crl_urls.empty() && !crl.url.empty()) profile.rules.crl_urls = {crl.url};
+  }
+  settings.crl = std::move(crl);
+}
+
 void read_lint(Section& section, Settings& settings) {
   bool built_in = !section.has("lint");
   for (const std::string& word : section.texts("lint")) {
@@ -227,6 +245,7 @@ Settings read_settings(const std::string& name, Section section) {
   }
   read_profiles(section, settings);
   read_root(section, settings);
+  read_crl(section, settings);
   read_lint(section, settings);
   section.finish();
   return settings;

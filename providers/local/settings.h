@@ -25,7 +25,13 @@ struct Settings {
     ca::Profile rules;
     std::vector<std::string> requests;  // the profiles of requests that it is for
   };
-  std::vector<Profile> profiles;           // in the order of the file
+  std::vector<Profile> profiles;  // in the order of the file
+  struct Crl {
+    std::filesystem::path file;
+    std::string url;  // in certificates whose profile names none; "" for none
+    Duration next_update = std::chrono::hours{24 * 4};
+  };
+  std::optional<Crl> crl;
   std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
   struct Root {
     ca::Root root;

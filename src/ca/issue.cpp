@@ -51,11 +51,11 @@ Bytes built(const x509::CertificateFields& fields) {
 }
 
 // What time and the configuration have changed since a draft was built by a profile: another one is built.
-void compare_with_profile(const x509::TbsCertificate& tbs, const x509::Csr& csr, const Profile& profile,
+void compare_with_profile(const x509::TbsCertificate& tbs, const x509::Content& requested, const Profile& profile,
                           const x509::Certificate& issuer, Instant now, DraftFaults& faults) {
-  for (std::string& reason : objections(profile, csr.content)) faults.reasons.push_back(std::move(reason));
+  for (std::string& reason : objections(profile, requested)) faults.reasons.push_back(std::move(reason));
   if (!faults.reasons.empty()) return;
-  if (const std::string difference = x509::difference(completed(profile, csr.content), wanted(tbs.content));
+  if (const std::string difference = x509::difference(completed(profile, requested), wanted(tbs.content));
       !difference.empty()) {
     faults.outdated.push_back(
         fmt::format("profile {} is another one than the draft was built by: {}", profile.name, difference));
@@ -106,8 +106,7 @@ Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
 Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& issuer,
                          const x509::RequestedContent& requested, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  expect_as_ordered(csr, requested);
-  if (const auto reasons = objections(terms.profile, csr.content); !reasons.empty()) {
+  if (const auto reasons = objections(terms.profile, requested.content); !reasons.empty()) {
     throw Error{ErrorKind::refused,
                 fmt::format("the CA does not certify what is requested:\n  - {}", joined(reasons, "\n  - "))}
         .hint("ask for something else, or change the CA's profile");
@@ -115,7 +114,7 @@ Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& iss
   x509::CertificateFields fields = fields_below(issuer, csr, terms.algorithm);
   fields.serial = terms.serial;
   fields.validity = validity_of(terms.profile, issuer.tbs.validity, requested.validity, now);
-  fields.content = completed(terms.profile, csr.content);
+  fields.content = completed(terms.profile, requested.content);
   fields.key_identifier = terms.profile.key_identifier;
   return built(fields);
 }
@@ -159,8 +158,8 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
     if (draft.csr_state == Draft::Csr::is_signed && !x509::signature_verifies(csr)) {
       reasons.emplace_back("the certificate request is not signed by its own key");
     }
-    if (draft.profile != nullptr) {
-      compare_with_profile(tbs, csr, *draft.profile, issuer, now, faults);
+    if (draft.profile != nullptr && draft.requested != nullptr) {
+      compare_with_profile(tbs, *draft.requested, *draft.profile, issuer, now, faults);
     } else if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
                !difference.empty()) {
       reasons.push_back("the draft differs from its certificate request: " + difference);

@@ -53,7 +53,8 @@ struct ProfileTerms {
   const Profile& profile;
   const Bytes& serial;
 };
-// The same under them. What the profile does not permit is refused, every objection at once.
+// The same under them, with what was requested: of the CSR only the key counts, whoever made it. What the profile does
+// not permit is refused, every objection at once.
 Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& issuer,
                          const x509::RequestedContent& requested, ByteView csr, Instant now);
 
@@ -80,7 +81,9 @@ struct Draft {
   Instant built_at;
   // There is no key yet where somebody asks what would be said to a request: its CSR is then not signed.
   enum class Csr { is_signed, has_no_key_yet } csr_state = Csr::is_signed;
-  const Profile* profile = nullptr;  // that it was built by, as it is now; null for none
+  // What it was built by, as it is now, and what was requested; null where it says what its CSR says.
+  const Profile* profile = nullptr;
+  const x509::Content* requested = nullptr;
 };
 
 // Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.

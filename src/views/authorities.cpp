@@ -8,6 +8,25 @@
 
 namespace hsmbridge::views {
 
+namespace {
+
+Json crl(const workflow::PublishedCrl& published) {
+  return Json::object({{"number", static_cast<std::int64_t>(published.number)},
+                       {"this_update", rfc3339(published.this_update)},
+                       {"next_update", rfc3339(published.next_update)},
+                       {"sha256", published.sha256}});
+}
+
+}  // namespace
+
+Json made_crl(const std::string& name, const workflow::MadeCrl& made) {
+  Json json = crl(made.crl);
+  json.set("name", name);
+  json.set("file", made.file.string());
+  json.set("entries", static_cast<std::int64_t>(made.entries));
+  return json;
+}
+
 Json authority(const service::Authority& authority) {
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},
@@ -17,6 +36,9 @@ Json authority(const service::Authority& authority) {
                             {"profiles", Json(view.profiles)},
                             {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
                             {"obstacles", Json(view.obstacles)}});
+  if (view.crl_file) json.set("crl_file", view.crl_file->string());
+  if (view.crl_file) json.set("crl_overdue", view.crl_overdue);
+  if (view.crl) json.set("crl", crl(*view.crl));
   if (view.certificate) {
     const auto certificate = x509::parse_certificate(*view.certificate);
     json.set("subject", certificate.subject().to_string());

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "service/authorities/authorities.h"
 
+#include <string>
 #include <vector>
 
 // The CAs of this bridge as a program reads them.
@@ -10,6 +11,8 @@ namespace hsmbridge::views {
 
 // hsmbridge.ca/1; an element of `cas` in hsmbridge.ca-list/1
 Json authority(const service::Authority& authority);
+// hsmbridge.ca-crl/1
+Json made_crl(const std::string& name, const workflow::MadeCrl& made);
 // hsmbridge.ca-list/1
 Json authorities(const std::vector<service::Authority>& all);
 

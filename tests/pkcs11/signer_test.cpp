@@ -242,6 +242,7 @@ TEST_CASE("whatever a key is used for, the intent is on record before it signs a
       {workflow::Purpose::jwt, {"service-account-key-use", "service-account-key-used"}},
       {workflow::Purpose::tls_client, {"client-key-use"}},
       {workflow::Purpose::certificate, {"ca-key-use", "ca-key-used"}},
+      {workflow::Purpose::crl, {"ca-key-use-for-crl", "ca-key-used-for-crl"}},
   };
   REQUIRE(leaves.size() == std::size(workflow::kPurposes));
   for (const auto& [purpose, kinds] : leaves) {

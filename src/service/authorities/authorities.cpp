@@ -40,6 +40,14 @@ void refuse_existing(const Authority& authority) {
   expect_folder_takes_files(authority.view.file);
 }
 
+// What it would sign may be something that the store that was lost has signed otherwise.
+void refuse_older_copy(workflow::Store& store) {
+  if (const auto why = store.restored()) {
+    throw Error{ErrorKind::refused, fmt::format("the store is an older copy of itself ({}): no CA signs", *why)}.hint(
+        "when nothing was issued since: hsmbridge store accept-restored");
+  }
+}
+
 // Keys are made under labels; "id=…" and a URI name one that is there.
 void expect_label(const Authority& authority) {
   const std::string& key = authority.view.key;
@@ -77,6 +85,7 @@ Authority authority(Bridge& bridge, const std::string& name) {
 }
 
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name) {
+  refuse_older_copy(store);
   NewRoot root{authority(bridge, name)};
   const auto& view = root.authority.view;
   refuse_existing(root.authority);
@@ -119,6 +128,19 @@ Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
   return der;
+}
+
+workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name) {
+  refuse_older_copy(store);
+  const auto provider = provider_of_authority(bridge, name);
+  auto made = as_authority(*provider).publish_crl(log.now());
+  log.record("crl-published", Json::object({{"provider", bridge.settings().provider(name).name},
+                                            {"crl_number", static_cast<std::int64_t>(made.crl.number)},
+                                            {"entries", static_cast<std::int64_t>(made.entries)},
+                                            {"next_update", rfc3339(made.crl.next_update)},
+                                            {"crl_sha256", made.crl.sha256},
+                                            {"file", made.file.string()}}));
+  return made;
 }
 
 NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {

@@ -28,10 +28,14 @@ struct NewRoot {
   bool key_is_there = false;  // of an earlier try; else it is made
 };
 // Throws conflict where it has a certificate already or its key has another one, invalid_input where the configuration
-// does not describe it.
+// does not describe it, refused for a store that is an older copy.
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
 // Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file.
 Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root);
+
+// Signs and publishes a CRL with everything that the CA has revoked. Throws refused for a store that is an older copy,
+// and what CertificateAuthority::publish_crl throws.
+workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name);
 
 struct NewSubordinate {
   std::string name;     // of the CA

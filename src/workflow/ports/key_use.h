@@ -26,6 +26,7 @@ enum class Purpose {
   jwt,          // a claim of identity for an access token
   tls_client,   // TLS client authentication: OpenSSL signs inside a handshake
   certificate,  // a certificate, as a CA: only what was linted
+  crl,          // a certificate revocation list, likewise
 };
 
 // The contract of the purpose, beside that of every key (pkcs11/keys/contract.h), and the leaves of the audit log.
@@ -46,6 +47,7 @@ inline constexpr PurposeRow kPurposes[] = {
     {Purpose::jwt, "jwt", "service-account-key-use", "service-account-key-used", false},
     {Purpose::tls_client, "TLS client authentication", "client-key-use", "", false},
     {Purpose::certificate, "certificate", "ca-key-use", "ca-key-used", false},
+    {Purpose::crl, "CRL", "ca-key-use-for-crl", "ca-key-used-for-crl", false},
 };
 constexpr const PurposeRow& row_of(Purpose purpose) {
   return kPurposes[static_cast<std::size_t>(purpose)];

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "workflow/machine/order.h"
 #include "workflow/machine/report.h"
+#include "workflow/ports/revocations.h"
 #include "x509/objects/algorithm.h"
 
 #include <algorithm>
@@ -226,7 +227,17 @@ struct AuthorityView {
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
   std::vector<std::string> profiles;
   std::uint64_t serials_taken = 0;
-  std::vector<std::string> obstacles;  // why it cannot issue now; empty: it can
+  std::vector<std::string> obstacles;             // why it cannot issue now; empty: it can
+  std::optional<std::filesystem::path> crl_file;  // where it publishes its CRLs; nothing: nowhere
+  std::optional<PublishedCrl> crl;                // the last one
+  bool crl_overdue = false;                       // nobody has a CRL of it that is valid now
+};
+
+// A CRL that was published.
+struct MadeCrl {
+  PublishedCrl crl;
+  std::size_t entries = 0;
+  std::filesystem::path file;
 };
 
 // Certifies with a key of ours.
@@ -237,6 +248,10 @@ class CertificateAuthority {
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
   // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
   virtual Bytes certify_itself(ByteView spki, Instant now) = 0;
+  // Signs a complete CRL under the next number and puts it in its file in one step, where nobody has put a newer one,
+  // and reads it back. Throws invalid_input where no file is configured, conflict for a file that holds something else
+  // or a newer CRL, refused for a CA that may not sign CRLs, unavailable.
+  virtual MadeCrl publish_crl(Instant now) = 0;
 };
 
 // Approves and rejects there, as the user whose credentials the provider was configured with.

@@ -1,127 +1,9 @@
 // CAs whose keys are in tokens, as their operator makes and uses them; what they issue is judged by openssl and
 // certtool.
-#include "support/cli/cli.h"
-#include "x509/objects/pem.h"
+#include "place.h"
 
-#include <catch2/catch.hpp>
-#include <string>
-#include <vector>
-
-using hsmbridge::Json;
-using hsmbridge::test::Cli;
-using hsmbridge::test::CliResult;
-
-namespace {
-
-using Words = std::vector<std::string>;
-
-// Whatever the width at which sentences are wrapped.
-std::string flat(const std::string& text) {
-  std::string words;
-  for (const char c : text) {
-    const bool blank = c == ' ' || c == '\n';
-    if (!blank || (!words.empty() && words.back() != ' ')) words += blank ? ' ' : c;
-  }
-  return words;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  INFO("looking for: " << part << "\nin: " << text);
-  CHECK(text.find(part) != std::string::npos);
-  return text.find(part) != std::string::npos;
-}
-
-// A root, an issuing CA and servers, in a token each.
-struct Place {
-  Cli cli;
-
-  Place() {
-    for (const char* token : {"root", "ca", "web"}) cli.make_token(token);
-    cli.set("HSMBRIDGE_CONFIG", (cli / "hsmbridge.yaml").string());
-    configure();
-  }
-  // `tls`: lines of the issuing CA's profile for servers. `sub_ca`: of the root's for CAs.
-  void configure(const std::string& tls = "        validity: tls-br\n", const std::string& sub_ca = "") const {
-    std::string text = "store: {path: store.db}\ntokens:\n";
-    for (const std::string token : {"root", "ca", "web"}) {
-      text += "  " + token + ": {module: " + Cli::module().string() + ", uri: 'pkcs11:token=" + token +
-              "', pin: 'file:" + token + ".pin'}\n";
-    }
-    text += R"(
-providers:
-  root:
-    type: local-ca
-    certificate: root.pem
-    key: {token: root, key: root-2026}
-    root: {subject: {C: CH, O: Example, CN: Example Root}, key: "ec:P-384", validity: 7300d, path_length: 1}
-    profiles:
-      sub-ca:
-        validity: 3650d
-        usage: [keyCertSign, cRLSign]
-        extended_usage: [serverAuth]
-        basic_constraints: "CA:TRUE,pathlen:1"
-        name_constraints: ["permitted;dns:example.com"]
-        policies: [2.5.29.32.0]
-        crl_url: "http://ca.example.com/root.crl"
-        issuer_url: "http://ca.example.com/root.crt"
-        rules: cabf-sub-ca
-)" + sub_ca +
-            R"(
-  issuing:
-    type: local-ca
-    certificate: issuing.pem
-    chain: root.pem
-    key: {token: ca, key: issuing-2026}
-    profiles:
-      tls:
-        for: [server]
-        usage: [digitalSignature]
-        extended_usage: [serverAuth]
-        policies: ["2.23.140.1.2.1;cps:https://ca.example.com/cps"]
-        crl_url: "http://ca.example.com/issuing.crl"
-        issuer_url: "http://ca.example.com/issuing.crt"
-        rules: cabf-tls
-)" + tls + R"(
-profiles:
-  sub-ca:
-    key: "ec:P-256"
-    subject: {C: CH, O: Example, CN: Example Issuing}
-    extended_usage: [serverAuth]
-    anchors: [root.pem]
-  server: {provider: issuing, token: web, key: "ec:P-256", anchors: [root.pem], install: {token: true, file: )" +
-            (cli / "www.pem").string() + "}}\n";
-    cli.write("hsmbridge.yaml", text);
-  }
-  void make_both() const {
-    const auto root = cli.run({"ca", "init", "root", "--yes"});
-    INFO(root.err);
-    REQUIRE(root.status == 0);
-    const auto issuing = cli.run({"ca", "init", "issuing", "--parent", "root", "--path-length", "0", "--yes"});
-    INFO(issuing.out << issuing.err);
-    REQUIRE(issuing.status == 0);
-  }
-  CliResult enroll(const std::string& key, const std::string& name, const Words& more = {}) const {
-    Words words{"enroll", "--profile", "server", "--new-key", key, "--subject", "CN=" + name, "--san", "dns:" + name};
-    words.insert(words.end(), more.begin(), more.end());
-    return cli.run(words);
-  }
-  // Both programs: openssl strictly, and GnuTLS by the chain that was installed.
-  void trusted(const std::string& file) const {
-    const auto openssl =
-        cli.other({"openssl", "verify", "-x509_strict", "-CAfile", "root.pem", "-untrusted", "issuing.pem", file});
-    INFO(openssl.out << openssl.err);
-    CHECK(openssl.status == 0);
-    const auto certtool = cli.other({"certtool", "--verify-chain"}, cli.read(file) + cli.read("root.pem"));
-    INFO(certtool.out << certtool.err);
-    CHECK(certtool.status == 0);
-  }
-  std::string text_of(const std::string& file) const {
-    return cli.other({"openssl", "x509", "-in", file, "-noout", "-text"}).out;
-  }
-  std::string audit() const { return cli.other({"sqlite3", "store.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out; }
-};
-
-}  // namespace
+using namespace hsmbridge;
+using namespace hsmbridge::test;
 
 TEST_CASE_METHOD(Place, "a root and a CA below it are made in tokens, and what they issue is trusted") {
   const auto none = cli.run({"ca", "list"});
@@ -265,4 +147,45 @@ TEST_CASE_METHOD(Place, "a CA whose key is another one than its certificate's si
   CHECK(made.status == 3);
   has(made.out + made.err, "another key");
   CHECK_FALSE(cli.exists("www.pem"));
+}
+
+TEST_CASE_METHOD(Place, "what is revoked is on the next CRL, and openssl refuses it from then on") {
+  make_both();
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  const std::string revoked = cli.read("www.pem");
+  cli.write("revoked.pem", revoked);
+  const auto first = cli.run({"ca", "crl", "issuing"});
+  INFO(first.out << first.err);
+  REQUIRE(first.status == 0);
+  has(first.out, "CRL 1 of issuing with 0 revoked");
+  const auto judged = [&](const std::string& file) {
+    return cli.other({"openssl", "verify", "-x509_strict", "-crl_check", "-CAfile", "root.pem", "-untrusted",
+                      "issuing.pem", "-CRLfile", "issuing.crl", file});
+  };
+  CHECK(judged("revoked.pem").status == 0);
+
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json();
+  const std::string certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  const auto done = cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise", "--yes"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  const auto second = cli.run({"ca", "crl", "issuing", "--json"}).json();
+  CHECK(second.at("number").as_integer() == 2);
+  CHECK(second.at("entries").as_integer() == 1);
+  const auto refused = judged("revoked.pem");
+  CHECK(refused.status != 0);
+  has(refused.out + refused.err, "certificate revoked");
+  const auto text = cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-text", "-crlnumber"}).out;
+  has(text, "crlNumber=0x02");
+  has(text, "Key Compromise");
+  has(cli.run({"ca", "show", "issuing"}).out, "number 2, until ");
+  has(audit(), "ca-key-used-for-crl");
+  has(audit(), "crl-published");
+
+  const auto root = cli.run({"ca", "crl", "root"});
+  CHECK(root.status == 2);
+  has(flat(root.err), "provider root does not say where its CRL goes");
+  cli.write("issuing.crl", "something else");
+  CHECK(cli.run({"ca", "crl", "issuing"}).status == 1);
+  CHECK(cli.read("issuing.crl") == "something else");
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "ca/crl.h"
 #include "support/fake_clock.h"
 #include "support/memory/memory_store.h"
 #include "support/software_signer.h"
@@ -82,13 +83,14 @@ struct Place {
   }
   void make() {
     provider.emplace(settings,
-                     local::Dependencies{[this](const SpkiHash& spki, const Json& said, Duration) {
+                     local::Dependencies{[this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
                                            if (opening) opening();
                                            CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
                                            facts.push_back(said);
                                            return std::make_unique<TestKey>(key, signed_bytes, before);
                                          },
                                          [this]() -> SerialNumbers& { return serials(); },
+                                         [this]() -> Revocations& { return store; },
                                          [this](const Order&) { return std::vector<Bytes>{anchor}; }},
                      clock);
   }
@@ -288,4 +290,108 @@ TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {
   CHECK(error.hint() == "make the CA: hsmbridge ca init issuing");
   CHECK(provider->view().obstacles.size() == 1);
   CHECK_FALSE(provider->view().certificate);
+}
+
+// ---- revocation and CRLs --------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Publishing : Place {
+  Publishing() {
+    settings.crl = local::Settings::Crl{folder / "issuing.crl", "http://ca.example.com/issuing.crl", 24h * 4};
+    make();
+  }
+  Bytes issued() {
+    const Draft draft = drafted();
+    const SubmitAnswer answer = provider->submit(call(draft));
+    return provider->certificate_in(call(draft), *as<Accepted>(answer).report.result).certificate;
+  }
+  // What a revocation of it says to the provider.
+  SubmitAnswer revoke(const Bytes& der, const std::string& reason = "keyCompromise") {
+    revocation.id = RequestId{"REVOCATION"};
+    revocation.provider = "issuing";
+    revocation.what = Revoke{{hex(sha256(der)), der, {}, "", ProviderReference("ref"), ""}, reason};
+    return provider->submit(revocation_call());
+  }
+  ProviderCall revocation_call() { return {revocation, no_key, no_draft, 1, nullptr, clock.now(), 1min}; }
+  x509::CertificateList crl() const { return x509::parse_crl(read_file(settings.crl->file)); }
+
+  Order revocation;
+  Key no_key;
+  Draft no_draft;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Publishing,
+                 "what is revoked is on the next CRL with its reason, and stays until one CRL after its end") {
+  const Bytes der = issued();
+  const auto certificate = x509::parse_certificate(der);
+  CHECK(provider->publish_crl(clock.now()).entries == 0);
+  CHECK(as<Accepted>(revoke(der)).report.status == RequestStatus::done);
+  clock.advance(1h);
+  const MadeCrl second = provider->publish_crl(clock.now());
+  CHECK(second.crl.number == 2);
+  REQUIRE(crl().tbs.revoked.size() == 1);
+  CHECK(crl().tbs.revoked.front().serial == certificate.serial());
+  CHECK(crl().tbs.revoked.front().reason == 1U);
+  CHECK(crl().tbs.next_update == second.crl.next_update);
+  clock.advance(certificate.tbs.validity.not_after - clock.now() + 1s);
+  CHECK(provider->publish_crl(clock.now()).entries == 1);
+  clock.advance(1h);
+  CHECK(provider->publish_crl(clock.now()).entries == 0);
+  CHECK(ca::crl_number_of(read_file(settings.crl->file), x509::parse_certificate(anchor)) == 4);
+}
+
+TEST_CASE_METHOD(Publishing,
+                 "a revocation is found again after a lost answer, and another CA's certificate is refused") {
+  const Bytes der = issued();
+  revocation.what = Revoke{{hex(sha256(der)), der, {}, "", {}, ""}, "superseded"};
+  CHECK(std::holds_alternative<Absent>(provider->look_up(revocation_call())));
+  as<Accepted>(revoke(der, "superseded"));
+  CHECK(std::holds_alternative<Found>(provider->look_up(revocation_call())));
+  CHECK(provider->check(revocation_call()).empty());
+  Publishing other;
+  const Bytes foreign = other.issued();
+  CHECK(as<RefusedForGood>(revoke(foreign)).error.kind() == ErrorKind::refused);
+  CHECK(provider->check(revocation_call()).size() == 1);
+}
+
+TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its time, nor the file of somebody else") {
+  provider->publish_crl(clock.now());
+  const Bytes first = read_file(settings.crl->file);
+  const Instant now = clock.now();
+  CHECK(refusal([&] { provider->publish_crl(now - 1h); }).kind() == ErrorKind::unavailable);
+  // A newer one that another store published.
+  const auto issuer = x509::parse_certificate(anchor);
+  const Bytes newer =
+      ca::signed_crl(ca::crl_to_be_signed({99, now, now + 24h, {}}, issuer, algorithm), issuer, key, algorithm, now);
+  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
+  const Error conflict = refusal([&] { provider->publish_crl(now); });
+  CHECK(conflict.kind() == ErrorKind::conflict);
+  CHECK(conflict.message().find("has the CRL number 99") != std::string::npos);
+  CHECK(read_file(settings.crl->file) == newer);
+  write_file(settings.crl->file, as_bytes("<html>"), FileMode::public_0644, Existing::replace);
+  CHECK(refusal([&] { provider->publish_crl(now); }).message().find("is not a CRL of CN=Root") != std::string::npos);
+  CHECK(read_file(settings.crl->file) == Bytes(as_bytes("<html>").begin(), as_bytes("<html>").end()));
+  // A number that was taken for nothing is not given again.
+  write_file(settings.crl->file, first, FileMode::public_0644, Existing::replace);
+  CHECK(provider->publish_crl(now).crl.number > 2);
+}
+
+TEST_CASE_METHOD(Publishing, "while one process publishes no other one does") {
+  before = [this] {
+    before = nullptr;
+    CHECK(refusal([&] { provider->publish_crl(clock.now()); }).kind() == ErrorKind::unavailable);
+  };
+  CHECK(provider->publish_crl(clock.now()).crl.number == 1);
+  CHECK_FALSE(before);
+}
+
+TEST_CASE_METHOD(Publishing, "a CRL that is due is told") {
+  CHECK(provider->view().crl_overdue);
+  provider->publish_crl(clock.now());
+  CHECK_FALSE(provider->view().crl_overdue);
+  clock.advance(24h * 4);
+  CHECK(provider->view().crl_overdue);
 }

@@ -106,6 +106,23 @@ TEST_CASE("everything that a CA can be told is read") {
   CHECK(sub_ca->key_identifier == x509::KeyIdentifierMethod::sha256);
 }
 
+TEST_CASE("where CRLs go is read, and their address is put into certificates whose profile names none") {
+  const auto settings = read(kLeast + R"(
+    crl: {file: issuing.crl, url: "http://ca.example.com/issuing.crl", next_update: 7d}
+    profiles:
+      own: {crl_url: "http://elsewhere.example.com/own.crl"}
+      other: {}
+)");
+  REQUIRE(settings.crl);
+  CHECK(settings.crl->file == "/etc/hsmbridge/issuing.crl");
+  CHECK(settings.crl->next_update == 24h * 7);
+  CHECK(settings.profile_for("own")->crl_urls == std::vector<std::string>{"http://elsewhere.example.com/own.crl"});
+  CHECK(settings.profile_for("other")->crl_urls == std::vector<std::string>{"http://ca.example.com/issuing.crl"});
+  CHECK(problems(kLeast + "    crl: {url: 'http://ca.example.com/a.crl'}\n").find("file") != std::string::npos);
+  CHECK(problems(kLeast + "    crl: {file: a.crl, next_update: 10m}\n").find("between an hour and a year") !=
+        std::string::npos);
+}
+
 TEST_CASE("who lints is read, and the linter that is built in cannot be left out") {
   CHECK_FALSE(read(kLeast).zlint);
   CHECK_FALSE(read(kLeast + "    lint: built-in\n").zlint);

@@ -190,11 +190,17 @@ TEST_CASE("a draft by a profile is outdated once the profile gives something els
         x509::key_identifier(key.subject_public_key_info(), x509::KeyIdentifierMethod::sha256));
   const ca::Path above = ca::path_above(*issuer.certificate, {}, {*issuer.certificate});
   const auto faults = [&](Instant at) {
-    return ca::check_to_be_signed({draft, csr, "ecdsa-sha256", kNow, ca::Draft::Csr::is_signed, &profile},
-                                  *issuer.certificate, above, at);
+    return ca::check_to_be_signed(
+        {draft, csr, "ecdsa-sha256", kNow, ca::Draft::Csr::is_signed, &profile, &requested.content},
+        *issuer.certificate, above, at);
   };
   CHECK(faults(kNow).reasons == Strings{});
   CHECK(faults(kNow).outdated == Strings{});
+  // Of a CSR only the key counts.
+  const Bytes plain = x509::create_csr(key, asked("CN=other", {}), algorithm);
+  CHECK(x509::parse_tbs_certificate(ca::draft_to_be_signed(ca::ProfileTerms{algorithm, profile, serial},
+                                                           *issuer.certificate, requested, plain, kNow))
+            .content.subject == requested.content.subject);
   profile.crl_urls = {"http://elsewhere.example/issuing.crl"};
   REQUIRE(faults(kNow).outdated.size() == 1);
   CHECK(faults(kNow).outdated.front().find("profile tls is another one than the draft was built by") == 0);

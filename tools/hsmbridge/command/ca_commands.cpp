@@ -81,6 +81,19 @@ ExitCode init(Invocation& invocation) {
   return finish(invocation.output, *wiring, *store, made.id, Pace{});
 }
 
+ExitCode publish_crl(Invocation& invocation) {
+  CommandContext context(invocation);
+  auto& wiring = context.configured();
+  const auto store = wiring.store();
+  const auto name = invocation.arguments.required("NAME");
+  const auto made = service::publish_crl(wiring, *store, context.log(), name);
+  invocation.output.result(
+      "hsmbridge.ca-crl/1", views::made_crl(name, made),
+      fmt::format("CRL {} of {} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name), made.entries,
+                  rfc3339(made.crl.next_update), safe(made.file.string())));
+  return ExitCode::done;
+}
+
 }  // namespace
 
 std::vector<Command> ca_commands() {
@@ -104,6 +117,16 @@ std::vector<Command> ca_commands() {
        "What a root says of itself is in the configuration (`root` of the provider). A CA with\n"
        "a parent is a request at that provider, whichever type it is; typing it again goes on\n"
        "with the open request.\n"},
+      {"ca",
+       "crl",
+       "Sign a CRL with everything that the CA has revoked, and publish it",
+       {},
+       {name},
+       publish_crl,
+       exits,
+       "It is written to the `file` of the provider's `crl` in one step, and read back. Its number\n"
+       "follows the last one; a file that holds a newer CRL, or something else, is not touched.\n"
+       "Type it after a revocation, and again before the last one ends (`ca list`).\n"},
       {"ca", "list", "List the CAs whose keys this bridge uses", {}, {}, list_authorities, exits, ""},
       {"ca",
        "show",

@@ -20,15 +20,21 @@ std::optional<x509::Certificate> certificate_of(const service::Authority& author
   return x509::parse_certificate(*authority.view.certificate);
 }
 
+std::string crl_text(const workflow::AuthorityView& view) {
+  if (!view.crl_file) return "-";
+  if (!view.crl) return "none yet";
+  return view.crl_overdue ? "OVERDUE" : rfc3339(view.crl->next_update);
+}
+
 }  // namespace
 
 std::string authorities_text(const std::vector<service::Authority>& all) {
   if (all.empty()) return "no provider is of type local-ca\n";
-  commandline::Table table({"NAME", "UNTIL", "ISSUES", "NUMBERS TAKEN", "KEY", "SUBJECT"});
+  commandline::Table table({"NAME", "UNTIL", "ISSUES", "NUMBERS TAKEN", "CRL UNTIL", "KEY", "SUBJECT"});
   for (const auto& one : all) {
     const auto certificate = certificate_of(one);
     table.row({one.name, certificate ? rfc3339(certificate->tbs.validity.not_after) : "-",
-               one.view.obstacles.empty() ? "yes" : "no", std::to_string(one.view.serials_taken),
+               one.view.obstacles.empty() ? "yes" : "no", std::to_string(one.view.serials_taken), crl_text(one.view),
                fmt::format("{}/{}", safe(one.view.token), safe(one.view.key)),
                certificate ? safe(certificate->subject().to_string()) : "-"});
   }
@@ -56,6 +62,12 @@ std::string authority_text(const service::Authority& authority) {
   fields.add("Profiles", safe(joined(view.profiles)));
   fields.add("Numbers taken", std::to_string(view.serials_taken));
   fields.add("Issues", view.obstacles.empty() ? "yes" : "no");
+  if (view.crl_file) {
+    fields.add("CRL", view.crl ? fmt::format("number {}, until {}{}", view.crl->number, rfc3339(view.crl->next_update),
+                                             view.crl_overdue ? ", OVERDUE" : "")
+                               : "none yet");
+    fields.add("CRL file", safe(view.crl_file->string()));
+  }
   std::string why;
   for (const auto& one : view.obstacles) why += (why.empty() ? "" : "\n") + safe(one);
   if (!why.empty()) fields.add("Because", why);

@@ -11,14 +11,16 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
   local::Settings settings = local::read_settings(provider.name, provider.section);
   local::Dependencies dependencies;
   dependencies.open = [token = needs.workflow_token(settings.key.token), key = settings.key](
-                          const SpkiHash& spki, const Json& facts, Duration limit) {
+                          workflow::Purpose purpose, const SpkiHash& spki, const Json& facts, Duration limit) {
     workflow::Key pinned;
     pinned.uri = key.key;
     pinned.label = key.key;
     pinned.spki = spki;
-    return token->signer_within(pinned, {workflow::Purpose::certificate, "certificate", facts, key.accept}, limit);
+    return token->signer_within(pinned, {purpose, std::string(workflow::row_of(purpose).word), facts, key.accept},
+                                limit);
   };
-  dependencies.serials = needs.serials;
+  dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
+  dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
   dependencies.anchors = needs.anchors;
   return std::make_shared<local::LocalProvider>(std::move(settings), std::move(dependencies), needs.clock);
 }

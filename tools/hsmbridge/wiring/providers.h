@@ -6,7 +6,7 @@
 #include "service/providers/abilities.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
-#include "workflow/ports/serial_numbers.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <map>
@@ -23,7 +23,7 @@ struct ProviderNeeds {
   workflow::RecordFact record;  // every use of a key is written down
   // Another one of the threads of that token, for what a provider signs in its own time.
   std::function<std::shared_ptr<pkcs11::WorkflowToken>(const std::string& token)> workflow_token = {};
-  std::function<workflow::SerialNumbers&()> serials = {};  // the store's, lent to the thread that asks
+  std::function<workflow::Store&()> store = {};  // lent to the thread that asks
   // The trust anchors of an order's profile, DER.
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
   std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them

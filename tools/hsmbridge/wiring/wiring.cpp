@@ -268,7 +268,7 @@ ProviderNeeds Wiring::provider_needs() {
   needs.workflow_token = [all = tokens(), settings = settings_, record = recorder()](const std::string& token) {
     return workflow_token(settings->token(token), all, record);
   };
-  needs.serials = [stores = stores_]() -> workflow::SerialNumbers& { return stores->lent(); };
+  needs.store = [stores = stores_]() -> workflow::Store& { return stores->lent(); };
   // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
   needs.anchors = [settings = settings_](const workflow::Order& order) {
     try {

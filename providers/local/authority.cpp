@@ -1,0 +1,235 @@
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "ca/crl.h"
+#include "ca/examine.h"
+#include "ca/issue.h"
+#include "providers/bundle.h"
+#include "providers/local/parts.h"
+#include "providers/local/provider.h"
+#include "workflow/machine/lifecycle.h"
+#include "x509/objects/spki.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+// The CA itself: its certificate, what it revoked, its CRLs.
+namespace hsmbridge::local {
+
+using namespace workflow;
+using providers::parsed;
+
+namespace {
+
+// Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
+// made meanwhile.
+class PublishingTurn {
+ public:
+  explicit PublishingTurn(const std::filesystem::path& file)
+      : lock_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
+    if (!lock_.valid()) {
+      throw Error{ErrorKind::denied, fmt::format("{}.lock cannot be opened: {}", file.string(), std::strerror(errno))};
+    }
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      throw Error{ErrorKind::unavailable, fmt::format("another process publishes {} now", file.string())};
+    }
+  }
+
+ private:
+  const Descriptor lock_;
+};
+
+// INTEGER content octets again.
+Bytes serial_octets(const std::string& text) {
+  Bytes octets = from_hex(text);
+  if (!octets.empty() && octets[0] >= 0x80) octets.insert(octets.begin(), 0);
+  return octets;
+}
+
+constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
+
+// The number of the CRL that is there; nothing where no file is. Throws conflict for anything else.
+std::optional<std::uint64_t> number_there(const std::filesystem::path& file, const x509::Certificate& issuer) {
+  Bytes there;
+  try {
+    there = read_file(file, kMostCrl);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    throw;
+  }
+  try {
+    return ca::crl_number_of(there, issuer);
+  } catch (const Error& error) {
+    throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", file.string(),
+                                                 issuer.subject().to_string(), error.message())}
+        .hint("name another file under `crl`, or move this one away");
+  }
+}
+
+}  // namespace
+
+// ---- the CA itself --------------------------------------------------------------------------------------------------
+
+AuthorityView LocalProvider::view() {
+  AuthorityView view;
+  view.file = settings_.certificate;
+  view.token = settings_.key.token;
+  view.key = settings_.key.key;
+  view.accept = settings_.key.accept;
+  if (settings_.root) view.root_key = settings_.root->key;
+  for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
+  try {
+    const x509::Certificate issuer = certificate();
+    view.certificate = issuer.der;
+    view.chain = chain();
+    view.serials_taken = dependencies_.serials().serials_taken(issuer_id(issuer.subject()));
+    for (const ca::Unfitness& one : ca::unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
+      view.obstacles.push_back(one.why);
+    }
+    if (settings_.crl) {
+      view.crl_file = settings_.crl->file;
+      view.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
+      view.crl_overdue = !view.crl || view.crl->next_update <= clock_.now();
+    }
+  } catch (const Error& error) {
+    view.obstacles.push_back(error.message());
+  }
+  return view;
+}
+
+Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
+  if (!settings_.root) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {} does not say what its certificate shall say (root: …)", settings_.name)}
+        .hint(fmt::format("add  root: {{subject: {{C: CH, O: Example, CN: Example Root}}, validity: 7300d}}; "
+                          "or let another CA certify it: hsmbridge ca init {} --parent PROVIDER",
+                          settings_.name));
+  }
+  const x509::SignatureAlgorithm& algorithm = settings_.algorithm.empty()
+                                                  ? x509::default_algorithm(x509::key_spec_of(spki))
+                                                  : x509::signature_algorithm(settings_.algorithm);
+  const ca::Root& root = settings_.root->root;
+  const Bytes serial = take_serial(root.subject, "", now);
+  const ca::LintedTbs linted = ca::LintedTbs::of(ca::root_to_be_signed(root, algorithm, spki, serial, now), {}, now);
+  const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
+  const auto key =
+      dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
+  const Bytes signature = ca::sign(linted, *key, algorithm);
+  return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
+}
+
+// ---- revocation -----------------------------------------------------------------------------------------------------
+
+std::vector<std::string> LocalProvider::revocation_objections(const Predecessor& predecessor) const {
+  const x509::Certificate issuer = certificate();
+  const x509::Certificate revoked = x509::parse_certificate(predecessor.der);
+  if (revoked.issuer() == issuer.subject() && x509::signature_verifies(revoked, issuer.spki())) return {};
+  return {fmt::format("the certificate is of {}, and provider {} is {}", revoked.issuer().to_string(), settings_.name,
+                      issuer.subject().to_string())};
+}
+
+SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revocation) {
+  try {
+    if (const auto objections = revocation_objections(revocation.predecessor); !objections.empty()) {
+      return RefusedForGood{Error{ErrorKind::refused, objections.front()}};
+    }
+    const RevocationReason* const reason = revocation_reason(revocation.reason);
+    if (reason == nullptr) {
+      return RefusedForGood{Error{ErrorKind::invalid_input, "there is no reason " + revocation.reason}};
+    }
+    const x509::Certificate revoked = x509::parse_certificate(revocation.predecessor.der);
+    dependencies_.revocations().revoke({issuer_id(revoked.issuer()), x509::serial_text(revoked.serial()), reason->code,
+                                        std::chrono::floor<std::chrono::seconds>(call.now),
+                                        revoked.tbs.validity.not_after, call.order.id.str()});
+  } catch (const Error& error) {
+    return NotAccepted{error, std::nullopt};
+  }
+  Report report;
+  report.status = RequestStatus::done;
+  report.provider_status = "revoked";
+  report.message = settings_.crl ? fmt::format("it is on the next CRL: hsmbridge ca crl {}", settings_.name)
+                                 : fmt::format("provider {} publishes no CRL (`crl`)", settings_.name);
+  report.reference = call.order.predecessor()->reference;
+  return Accepted{std::move(report)};
+}
+
+LookUpAnswer LocalProvider::look_revocation_up(const ProviderCall& call, const Revoke& revocation) {
+  const x509::Certificate revoked = x509::parse_certificate(revocation.predecessor.der);
+  const auto known =
+      dependencies_.revocations().revocation(issuer_id(revoked.issuer()), x509::serial_text(revoked.serial()));
+  if (!known || known->request != call.order.id.str()) return Absent{};
+  Report report;
+  report.status = RequestStatus::done;
+  report.provider_status = "revoked";
+  report.reference = revocation.predecessor.reference;
+  return Found{std::move(report)};
+}
+
+// ---- CRLs -----------------------------------------------------------------------------------------------------------
+
+MadeCrl LocalProvider::publish_crl(Instant now) {
+  if (!settings_.crl) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
+        .hint("add  crl: {file: /srv/www/issuing.crl, url: \"http://ca.example.com/issuing.crl\"}");
+  }
+  expect_folder_takes_files(settings_.crl->file);
+  const PublishingTurn turn(settings_.crl->file);
+  return publish_crl_alone(*settings_.crl, now);
+}
+
+MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
+  const x509::Certificate issuer = certificate();
+  const auto& usage = issuer.content().key_usage;
+  if (usage && !usage->has(x509::KeyUsage::crl_sign)) {
+    throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
+                                                issuer.subject().to_string(), x509::to_string(*usage))};
+  }
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id);
+  const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
+  if (last && this_update < last->this_update) {
+    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
+                                                    rfc3339(last->this_update), rfc3339(this_update))}
+        .hint("set the clock right: a CRL never goes back in time");
+  }
+  const auto there = number_there(crl.file, issuer);
+  ca::CrlFields fields;
+  fields.number = book.take_crl_number(id, now);
+  if (there && *there >= fields.number) {
+    throw Error{ErrorKind::conflict, fmt::format("{} has the CRL number {}, and this store has given numbers up to {}: "
+                                                 "it is not the store that published it, or an older copy of that",
+                                                 crl.file.string(), *there, fields.number)}
+        .hint("nothing was replaced; numbers never go back");
+  }
+  fields.this_update = this_update;
+  fields.next_update = std::min<Instant>(this_update + crl.next_update, issuer.tbs.validity.not_after);
+  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
+  for (const RevokedSerial& one : book.revocations(id, last ? last->this_update : Instant{})) {
+    fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
+  }
+  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
+  const Bytes to_be_signed = ca::crl_to_be_signed(fields, issuer, algorithm);
+  const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()),
+                                      Json::object({{"provider", settings_.name},
+                                                    {"issuer", issuer.subject().to_string()},
+                                                    {"crl_number", static_cast<std::int64_t>(fields.number)},
+                                                    {"entries", static_cast<std::int64_t>(fields.entries.size())},
+                                                    {"to_be_signed_sha256", hex(sha256(to_be_signed))}}),
+                                      kByHand);
+  const Bytes der = ca::signed_crl(to_be_signed, issuer, *key, algorithm, now);
+  write_file(crl.file, der, FileMode::public_0644, Existing::replace);
+  if (read_file(crl.file, kMostCrl) != der) {
+    throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", crl.file.string())};
+  }
+  MadeCrl made{{fields.number, this_update, fields.next_update, hex(sha256(der))}, fields.entries.size(), crl.file};
+  book.crl_published(id, made.crl);
+  return made;
+}
+
+}  // namespace hsmbridge::local

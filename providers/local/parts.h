@@ -1,0 +1,31 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "x509/objects/certificate.h"
+
+#include <string>
+
+// What the files of this folder share.
+namespace hsmbridge::local {
+
+// Of a token, while a person waits.
+inline constexpr Duration kByHand = std::chrono::minutes{2};
+
+// Under which numbers are unique (TakenSerial::issuer).
+inline std::string issuer_id(const x509::Name& name) {
+  return hex(sha256(name.der()));
+}
+
+// What the leaves of a use of the CA's key say.
+inline Json facts_of(const std::string& provider, const std::string& request, const x509::TbsCertificate& tbs) {
+  return Json::object({{"provider", provider},
+                       {"request", request},
+                       {"issuer", tbs.issuer.to_string()},
+                       {"serial", x509::serial_text(tbs.serial)},
+                       {"subject", tbs.content.subject.to_string()},
+                       {"to_be_signed_sha256", hex(sha256(tbs.der))}});
+}
+
+}  // namespace hsmbridge::local

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "ca/lint.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/crl.h"
+#include "x509/objects/signer.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Complete certificate revocation lists (RFC 5280 §5) of a CA of ours.
+//
+//   crl_to_be_signed  numbers, times and entries become a TBSCertList, read back and compared
+//   lint_crl          what is wrong with it, by the very bytes
+//   signed_crl        linted, signed once and put together, verified with the issuer's key
+//
+// Not checked here: whether the number was taken before, and what is published already.
+namespace hsmbridge::ca {
+
+struct CrlEntry {
+  Bytes serial;  // INTEGER content octets
+  Instant revoked_at;
+  unsigned reason = 0;  // CRLReason; unspecified (0) is not written (RFC 5280 §5.3.1)
+
+  bool operator==(const CrlEntry&) const = default;
+};
+
+struct CrlFields {
+  std::uint64_t number = 0;
+  Instant this_update;
+  Instant next_update;
+  std::vector<CrlEntry> entries;  // each serial number once
+};
+
+// DER TBSCertList, version 2: issuer name and key identifier as the issuer's certificate has them. Throws corrupt where
+// what is read back is something else.
+Bytes crl_to_be_signed(const CrlFields& fields, const x509::Certificate& issuer,
+                       const x509::SignatureAlgorithm& algorithm);
+
+// Every finding of the built-in rules about CRLs. Pure.
+std::vector<LintFinding> lint_crl(ByteView to_be_signed, Instant now);
+
+// The CertificateList (DER). Throws refused for what the linter objects to, corrupt for a signature that does not
+// verify, and what Signer::sign throws.
+Bytes signed_crl(ByteView to_be_signed, const x509::Certificate& issuer, x509::Signer& key,
+                 const x509::SignatureAlgorithm& algorithm, Instant now);
+
+// What somebody published as the CRL of this issuer: its number. Throws invalid_input for what is none, of another
+// issuer, without a number, or not signed by its key.
+std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer);
+
+}  // namespace hsmbridge::ca

@@ -1,0 +1,108 @@
+// CRLs: what is built is what openssl reads, and what is wrong with one is found before the signature.
+#include "ca/crl.h"
+
+#include "base/error.h"
+#include "hierarchy.h"
+#include "x509/asn1/der.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+namespace der = x509::der;
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+const auto& kAlgorithm = x509::signature_algorithm("ecdsa-sha256");
+
+ca::CrlFields fields_with(std::vector<ca::CrlEntry> entries) {
+  return {7, kNow, kNow + 24h * 4, std::move(entries)};
+}
+
+Strings broken(const Bytes& to_be_signed) {
+  Strings rules;
+  for (const ca::LintFinding& finding : ca::lint_crl(to_be_signed, kNow)) rules.push_back(finding.rule);
+  return rules;
+}
+
+}  // namespace
+
+TEST_CASE("a CRL says its entries, and openssl accepts it") {
+  Entity issuer(authority("C=CH, O=Example, CN=Issuing"));
+  const Bytes first = x509::random_serial();
+  const Bytes second = x509::random_serial();
+  const Bytes tbs = ca::crl_to_be_signed(fields_with({{first, kNow - 2h, 1}, {second, kNow - 1h, 0}}),
+                                         *issuer.certificate, kAlgorithm);
+  const Bytes crl = ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow);
+  CHECK(ca::crl_number_of(crl, *issuer.certificate) == 7);
+  const auto read = x509::parse_crl(crl);
+  CHECK(read.tbs.revoked.front().reason == 1U);
+  CHECK_FALSE(read.tbs.revoked.back().reason);
+
+  const TempFolder folder;
+  write_file(folder / "crl.der", crl, FileMode::public_0644, Existing::refuse);
+  write_file(folder / "ca.pem", as_bytes(x509::certificate_to_pem(issuer.certificate->der)), FileMode::public_0644,
+             Existing::refuse);
+  const std::string line = "cd " + folder.path().string() +
+                           " && openssl crl -inform der -in crl.der -CAfile ca.pem -noout -text -crlnumber > out 2>&1";
+  REQUIRE(std::system(line.c_str()) == 0);
+  const std::string text = to_text(read_file(folder / "out"));
+  INFO(text);
+  CHECK(text.find("verify OK") != std::string::npos);
+  CHECK(text.find("crlNumber=0x07") != std::string::npos);
+  CHECK(text.find("Key Compromise") != std::string::npos);
+  CHECK(text.find("Revoked Certificates:") != std::string::npos);
+}
+
+TEST_CASE("a CRL without entries has no list of them, and openssl accepts it") {
+  Entity issuer(authority("CN=Issuing"));
+  const Bytes tbs = ca::crl_to_be_signed(fields_with({}), *issuer.certificate, kAlgorithm);
+  CHECK(x509::parse_tbs_cert_list(tbs).revoked.empty());
+  CHECK(broken(tbs) == Strings{});
+  CHECK_NOTHROW(ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow));
+}
+
+TEST_CASE("each rule about CRLs finds what is against it before the signature") {
+  Entity issuer(authority("CN=Issuing"));
+  const Bytes serial = x509::random_serial();
+  const auto built = [&](const ca::CrlFields& fields) {
+    return ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm);
+  };
+  CHECK(broken(built(fields_with({{serial, kNow, 1}}))) == Strings{});
+  ca::CrlFields fields = fields_with({});
+  fields.next_update = fields.this_update;
+  CHECK(broken(built(fields)) == Strings{"rfc5280-crl-times"});
+  fields = fields_with({});
+  fields.this_update = kNow + 1s;
+  CHECK(broken(built(fields)) == Strings{"rfc5280-crl-times"});
+  CHECK(broken(built(fields_with({{serial, kNow, 1}, {serial, kNow, 1}}))) == Strings{"rfc5280-crl-entries"});
+  CHECK(broken(built(fields_with({{serial, kNow + 1s, 1}}))) == Strings{"rfc5280-crl-entries"});
+  CHECK(broken(built(fields_with({{serial, kNow, 8}}))) == Strings{"rfc5280-crl-reasons"});
+  CHECK(broken(Bytes{0x30, 0}) == Strings{"rfc5280-crl-encoding"});
+  // Version 1 has no extensions, and so no number.
+  const Bytes old = der::sequence(x509::algorithm_identifier(kAlgorithm), issuer.certificate->subject().der(),
+                                  der::time(kNow), der::time(kNow + 24h));
+  CHECK(broken(old) == Strings{"rfc5280-crl-version", "rfc5280-crl-number", "rfc5280-crl-authority-key-identifier"});
+  CHECK_THROWS_WITH(ca::signed_crl(old, *issuer.certificate, issuer.signer, kAlgorithm, kNow),
+                    Catch::Contains("rfc5280-crl-version (RFC 5280 §5.1.2.1): it is not of version 2"));
+}
+
+TEST_CASE("what is not a CRL of the issuer has no number") {
+  Entity issuer(authority("CN=Issuing"));
+  Entity namesake(authority("CN=Issuing"));
+  Entity stranger(authority("CN=Other"));
+  const auto crl_of = [&](Entity& by) {
+    return ca::signed_crl(ca::crl_to_be_signed(fields_with({}), *by.certificate, kAlgorithm), *by.certificate,
+                          by.signer, kAlgorithm, kNow);
+  };
+  CHECK_THROWS_WITH(ca::crl_number_of(crl_of(stranger), *issuer.certificate), "it is a CRL of CN=Other");
+  CHECK_THROWS_WITH(ca::crl_number_of(crl_of(namesake), *issuer.certificate), "it is not signed by the CA's key");
+  CHECK_THROWS_AS(ca::crl_number_of(Bytes{0x30, 0}, *issuer.certificate), Error);
+  CHECK_THROWS_AS(ca::signed_crl(ca::crl_to_be_signed(fields_with({}), *issuer.certificate, kAlgorithm),
+                                 *issuer.certificate, namesake.signer, kAlgorithm, kNow),
+                  Error);
+}
