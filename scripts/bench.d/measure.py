@@ -19,19 +19,25 @@ class Bench:
         self.out = source / "build" / "bench"
         self.work = self.out / "work"
         shutil.rmtree(self.work, ignore_errors=True)
-        (self.work / "tokens").mkdir(parents=True)
+        self.work.mkdir(parents=True)
+        # In memory: SoftHSM rewrites the file of a new object some thirty times, which on a busy disk takes longer than
+        # all that is measured here. The folder of locks is there too, as /run is, and is not the machine's, which may
+        # be full of what other programs left.
+        self.memory = tempfile.TemporaryDirectory(dir="/dev/shm")
+        memory = pathlib.Path(self.memory.name)
+        self.tokens = memory / "tokens"
+        for folder in [self.tokens, memory / "locks"]:
+            folder.mkdir()
         self.build = pathlib.Path(build).resolve() if build else self._build()
         self.hsmbridge = self.build / "tools/hsmbridge/hsmbridge"
         self.rig = self.build / "tools/rig/hsmbridge-rig"
         conf = self.work / "softhsm2.conf"
-        conf.write_text(f"directories.tokendir = {self.work}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-        # A folder of its own in memory, as /run is: what other programs left in the common one is not measured.
-        self.locks = tempfile.TemporaryDirectory(dir="/dev/shm")
+        conf.write_text(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
         (self.work / "pin").write_text("12345678\n")
         (self.work / "pin").chmod(0o600)
         for name in [name for name in os.environ if name.startswith("HSMBRIDGE_")]:
             del os.environ[name]
-        os.environ.update(SOFTHSM2_CONF=str(conf), HSMBRIDGE_LOCK_FOLDER=self.locks.name,
+        os.environ.update(SOFTHSM2_CONF=str(conf), HSMBRIDGE_LOCK_FOLDER=str(memory / "locks"),
                           XDG_CONFIG_HOME=str(self.work), HOME=str(self.work), LC_ALL="C.UTF-8")
         self.few, self.many = (1000, 2000) if quick else (10000, 1000000)  # requests in a store
         self.stores = {}  # rehearsals whose store is filled, by how many requests it holds
@@ -76,9 +82,9 @@ class Bench:
         key, which is what the token walks through; making thousands would take it minutes."""
         if (self.work / label).exists():
             return label
-        before = set((self.work / "tokens").iterdir())
+        before = set(self.tokens.iterdir())
         self.run("softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", "12345678")
-        (folder,) = set((self.work / "tokens").iterdir()) - before
+        (folder,) = set(self.tokens.iterdir()) - before
         make = [self.hsmbridge, "key", "generate", "--spec", spec, *self.access(label), "--label"]
         self.run(*make, "key-1")
         if keys > 1:
