@@ -111,6 +111,7 @@ class SqliteStore final : public workflow::Store {
 
   // RateLimits: rate_limits.cpp
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+  void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override;
 
   // PinMemory: pin_memory.cpp
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;

@@ -88,6 +88,7 @@ class MemoryStore final : public workflow::Store {
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;
 
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+  void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override;
 
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
   void record_pin(const workflow::PinRefusal& refusal) override;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "net/transport.h"
 #include "pkcs11/key_ring.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
@@ -331,6 +332,7 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   for (const auto& token : settings_->tokens) {
     work_in("token:" + token.name, token.sessions, kTokenCalls * token.deadline.value_or(kTokenDeadline));
   }
+  options.calls_of_this_thread = net::exchanges_of_this_thread;
   for (const auto& settings : settings_->providers) {
     work_in("provider:" + settings.name, settings.concurrency, settings.time_limit);
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
