@@ -111,6 +111,11 @@ TEST_CASE("an order of the first schema reads as one of its kind, with its conte
   CHECK_THROWS_AS(read(R"("kind":"crl","predecessor":null,"reason":"")"), Error);
 }
 
+TEST_CASE("the CSR of an order is written where one was brought and nowhere else") {
+  CHECK(to_json(samples::order()).dump().find("\"csr\"") == std::string::npos);
+  CHECK(to_json(samples::brought()).dump().find("\"csr\":\"AQID\"") != std::string::npos);
+}
+
 TEST_CASE("an order whose content cannot be read is corrupt") {
   Json json = to_json(samples::order());
   for (const char* content : {R"({"subject":"CN=www.example.com","vanity":true})", R"({"subject_der":"AAAA"})", "[]"}) {
