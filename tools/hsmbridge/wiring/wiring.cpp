@@ -14,6 +14,7 @@
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
 #include "tools/hsmbridge/wiring/token_access.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -286,6 +287,20 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
     }
   }
   return anchors;
+}
+
+const x509::WeakKeyList& Wiring::weak_keys() {
+  // Debian's lists of CVE-2008-0166 have 5 MB each.
+  constexpr std::size_t kMost = std::size_t{256} << 20U;
+  const std::lock_guard lock(mutex_);
+  if (!weak_keys_) {
+    auto lists = std::make_shared<x509::WeakKeyList>();
+    for (const auto& file : settings_->weak_keys) {
+      lists->add(as_text(read_trusted(file, kBelieved, kMost)), file.string());
+    }
+    weak_keys_ = std::move(lists);
+  }
+  return *weak_keys_;
 }
 
 std::vector<std::string> Wiring::hook_of(const std::string& profile) {
