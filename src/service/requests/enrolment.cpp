@@ -229,6 +229,22 @@ Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, con
 EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
   const auto [request, judgement] = resolve(actor, bridge, store, wanted, Objections::collected);
   using Source = workflow::KeyWish::Source;
+  EnrolmentCheck check;
+  check.provider = request.provider;
+  check.profile = request.profile;
+  check.notes = x509::advice(request.ask.content);
+  check.notes.insert(check.notes.end(), judgement.notes.begin(), judgement.notes.end());
+  check.dry_run = "the provider has no dry run";
+  if (!judgement.objections.empty()) {
+    for (const auto& fault : judgement.objections) {
+      check.csr_faults.push_back(fmt::format("{}: {}", fault.name, sentence_of(fault)));
+    }
+    if (auto hint = copy_hint(bridge.settings().profile(request.profile), judgement); !hint.empty()) {
+      check.notes.push_back(std::move(hint));
+    }
+    check.dry_run = "the provider was not asked, since the CSR is refused";
+    return check;
+  }
   const bool made = request.key.source == Source::make;
   const auto now = bridge.clock().now();
   workflow::Order order = order_of(request);
@@ -239,20 +255,11 @@ EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Sto
                                                       : signed_csr(bridge, request);
   const auto provider = bridge.provider(request.provider);
   auto added = provider->draft(order, csr, now);
-  EnrolmentCheck check;
-  check.provider = request.provider;
-  check.profile = request.profile;
-  check.notes = x509::advice(request.ask.content);
-  check.dry_run = "the provider has no dry run";
-  check.notes.insert(check.notes.end(), judgement.notes.begin(), judgement.notes.end());
   check.notes.insert(check.notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Draft draft = draft_of(std::move(csr), std::move(added), now);
   workflow::Key key;
   if (request.key.source == Source::brought) key.spki = request.key.spki;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kCheckLimit};
-  for (const auto& fault : judgement.objections) {
-    check.csr_faults.push_back(fmt::format("{}: {}", fault.name, sentence_of(fault)));
-  }
   check.reasons = provider->check(call);
   auto* service = dynamic_cast<workflow::DryRun*>(provider.get());
   if (service != nullptr && made) {

@@ -46,7 +46,7 @@ Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, con
 // What would speak against an enrolment, found without making or ordering anything.
 struct EnrolmentCheck {
   std::string provider, profile;
-  std::vector<std::string> csr_faults;  // what speaks against a CSR that was brought
+  std::vector<std::string> csr_faults;  // what speaks against a CSR that was brought: the provider is not asked then
   std::vector<std::string> reasons;     // why the provider cannot carry it
   std::vector<std::string> objections;  // of its dry run
   std::vector<std::string> notes;

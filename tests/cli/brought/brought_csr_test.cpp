@@ -82,8 +82,16 @@ TEST_CASE("a CSR decides what the profile lets it decide and nothing else") {
   CHECK(says(refused, "to let the CSR decide: copy: [san, subject] in the profile"));
   CHECK(desk.orders() == 0);
   CHECK(desk.requests() == "no requests\n");
+  const auto log = desk.cli.other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out;
+  CHECK(log.find("csr-refused") != std::string::npos);
+  CHECK(log.find("\"reasons\":[\"san-unrequested\",\"subject-changed\",\"common-name-changed\"]") != std::string::npos);
+  CHECK(desk.cli.run({"audit", "verify"}).status == 0);
   // What is typed is asked, and compared with the CSR.
   CHECK(desk.enroll(csr, {"--cn", "www.example.com", "--san", "dns:mail.example.com"}).status == 4);
+  const auto fine = desk.enroll(csr, {"--cn", "www.example.com", "--san", "dns:www.example.com", "--check"});
+  CHECK(fine.status == 0);
+  CHECK(says(fine, "no objections at ca; its dry run accepts the request"));
+  CHECK(desk.requests() == "no requests\n");
   const auto typed = desk.enroll(csr, {"--cn", "www.example.com", "--san", "dns:www.example.com", "--wait"});
   INFO(typed.out << typed.err);
   CHECK(typed.status == 0);
