@@ -465,7 +465,14 @@ Json to_json(const Order& order) {
   return Writer(nullptr).journalled(order);
 }
 Order order_from(const Json& json) {
-  return read_text(Text::order, json, [](const Json& text) { return Reader(text, nullptr).journalled<Order>(); });
+  return read_text(Text::order, json, [](const Json& text) {
+    Order order = Reader(text, nullptr).journalled<Order>();
+    const Enroll* const enrolment = order.enrolment();
+    const bool brought = enrolment != nullptr && enrolment->key.source == KeyWish::Source::brought;
+    if (brought == order.brought_csr().empty())
+      throw Error{ErrorKind::corrupt, "a CSR without its key, or a key without its CSR"};
+    return order;
+  });
 }
 
 Json to_json(const State& state, DraftShelf* drafts) {

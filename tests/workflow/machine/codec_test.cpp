@@ -114,6 +114,16 @@ TEST_CASE("an order of the first schema reads as one of its kind, with its conte
 TEST_CASE("the CSR of an order is written where one was brought and nowhere else") {
   CHECK(to_json(samples::order()).dump().find("\"csr\"") == std::string::npos);
   CHECK(to_json(samples::brought()).dump().find("\"csr\":\"AQID\"") != std::string::npos);
+  // Either without the other is nothing that could be carried out.
+  Json key = to_json(samples::brought()).at("key");
+  key.set("source", "use");
+  Json other = to_json(samples::brought());
+  other.set("key", key);
+  CHECK_THROWS_AS(order_from(other), Error);
+  key.set("source", "brought");
+  key.set("csr", "");
+  other.set("key", key);
+  CHECK_THROWS_AS(order_from(other), Error);
 }
 
 TEST_CASE("an order whose content cannot be read is corrupt") {
