@@ -53,6 +53,43 @@ TEST_CASE("a CSR of openssl or certtool gets its certificate from every provider
   }
 }
 
+TEST_CASE("CSRs of every kind of key are taken, by openssl and by certtool, PEM and DER") {
+  CsrDesk desk("raw-signature");
+  // algorithm of openssl genpkey with its option, key type of certtool with its option
+  const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> keys{
+      {{"RSA", "rsa_keygen_bits:2048"}, {"rsa", "--bits", "3072"}},
+      {{"EC", "ec_paramgen_curve:P-384"}, {"ecdsa", "--curve", "secp521r1"}},
+      {{"ED25519"}, {"ed25519"}},
+  };
+  desk.cli.write("c.tmpl", "cn = www.example.com\ndns_name = www.example.com\n");
+  for (const auto& [openssl, certtool] : keys) {
+    CAPTURE(openssl.front(), certtool.front());
+    std::vector<std::string> words{"openssl", "genpkey", "-out", "o.key", "-algorithm", openssl.front()};
+    if (openssl.size() > 1) words.insert(words.end(), {"-pkeyopt", openssl[1]});
+    REQUIRE(desk.cli.other(words).status == 0);
+    REQUIRE(desk.cli
+                .other({"openssl", "req", "-new", "-key", "o.key", "-subj", "/CN=www.example.com", "-addext",
+                        "subjectAltName=DNS:www.example.com", "-outform", "DER", "-out", "o.csr"})
+                .status == 0);
+    words = {"certtool", "--generate-privkey", "--outfile", "c.key", "--key-type", certtool.front()};
+    words.insert(words.end(), certtool.begin() + 1, certtool.end());
+    REQUIRE(desk.cli.other(words).status == 0);
+    REQUIRE(desk.cli
+                .other({"certtool", "--generate-request", "--load-privkey", "c.key", "--template", "c.tmpl",
+                        "--outfile", "c.csr"})
+                .status == 0);
+    for (const std::string name : {"o", "c"}) {
+      desk.configure("    copy: [subject, san]\n    install: {file: " + name + openssl.front() + ".pem}\n");
+      const auto done = desk.enroll(name + ".csr");
+      INFO(done.out << done.err);
+      REQUIRE(done.status == 0);
+      CHECK(desk.cli.other(with(kPublicKeyOf, name + openssl.front() + ".pem")).out ==
+            desk.cli.other({"openssl", "pkey", "-pubout", "-in", name + ".key"}).out);
+      CHECK(desk.cli.run({"csr", "check", name + ".csr"}).status == 0);
+    }
+  }
+}
+
 TEST_CASE("a CSR that is open is found by its hash and not ordered again") {
   CsrDesk desk("raw-signature");
   const auto csr = desk.openssl_csr("web");
