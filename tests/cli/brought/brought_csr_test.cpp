@@ -330,6 +330,20 @@ TEST_CASE("the certificate of a CSR goes to a hook and is written out, and never
   CHECK(desk.cli.exists("later.pem"));
 }
 
+TEST_CASE("a CSR without any place for its certificate ends with the command that writes it out") {
+  CsrDesk desk("raw-signature");
+  desk.configure("    copy: [subject, san]\n");
+  const auto done = desk.enroll(desk.openssl_csr("web"));
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  const auto at = done.out.find("next: hsmbridge cert export ");
+  REQUIRE(at != std::string::npos);
+  const auto pem = desk.cli.run({"cert", "export", done.out.substr(at + 28, 12)});
+  CHECK(pem.status == 0);
+  CHECK(desk.cli.other({"openssl", "x509", "-noout", "-pubkey"}, pem.out).out ==
+        desk.cli.other({"openssl", "pkey", "-pubout", "-in", "web.key"}).out);
+}
+
 TEST_CASE("a renewal waits for a new CSR, which must ask for the same") {
   for (const std::string kind : {"raw-signature", "digicert", "venafi"}) {
     CAPTURE(kind);
