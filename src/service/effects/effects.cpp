@@ -13,6 +13,7 @@
 #include "x509/content/requested_content.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
+#include "x509/judge/weak_key.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
@@ -160,6 +161,18 @@ EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) 
   return frozen;
 }
 
+// Whoever made the key: it may be compromised since it was ordered, and a faulty chip makes keys that anybody can break
+// (ROCA). Its exponent is the business of who chose it: in a token of ours one below 65537 is odd and no break.
+std::vector<std::string> bad_key_reasons(Dependencies& world, const CallParts& parts) {
+  std::vector<std::string> reasons;
+  if (const auto fault = compromised(&world.records(), parts.key.spki)) reasons.push_back(sentence_of(*fault));
+  for (const auto& weakness : x509::key_weaknesses(x509::parse_csr(parts.draft.csr).spki)) {
+    if (weakness.name == "rsa-exponent") continue;
+    reasons.push_back(sentence_of({weakness.name, "its key: " + weakness.explanation, weakness.reference}));
+  }
+  return reasons;
+}
+
 EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto parts = parts_of(claim);
@@ -179,9 +192,8 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
       return outcome(workflow::DraftTooOld{now - parts.draft.built_at, x509::bounded(error.message())});
     }
   }
-  // It may have become so since it was ordered.
-  if (const auto fault = revokes == nullptr ? compromised(&world.records(), parts.key.spki) : std::nullopt) {
-    reasons.push_back(sentence_of(*fault));
+  if (revokes == nullptr) {
+    for (auto& reason : bad_key_reasons(world, parts)) reasons.push_back(std::move(reason));
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)

@@ -106,3 +106,28 @@ TEST_CASE_METHOD(Brought, "a key that was brought is compromised with the order 
   CHECK(fault->name == "key-compromised");
   CHECK_FALSE(fault->reference.empty());
 }
+
+TEST_CASE("no draft is sent for a key that anybody can break, whoever made it") {
+  FakeClock clock;
+  ScriptedWorld world(clock);
+  service::Effects effects(world);
+  const auto outcome_for = [&](ByteView csr) {
+    workflow::Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    workflow::PreparedRequest prepared{key_of_test(), draft_of_test(Instant{}), 0};
+    prepared.draft.csr = to_bytes(csr);
+    claim.record.state = workflow::Prepared{prepared};
+    claim.effect = {workflow::EffectName::check_draft, {}, 0, ""};
+    return effects.run(claim, clock.now(), 1s).event.value();
+  };
+  const auto file = [](const std::string& name) {
+    return x509::read_csr(read_file(HSMBRIDGE_TEST_DATA "/x509/" + name));
+  };
+  for (const std::string weak : {"weak/roca.csr", "weak/close-primes.csr"}) {
+    const auto event = outcome_for(file(weak));
+    CAPTURE(weak);
+    REQUIRE(std::holds_alternative<workflow::DraftRefused>(event));
+    CHECK(std::get<workflow::DraftRefused>(event).problem.message.find("its key: ") != std::string::npos);
+  }
+  CHECK(std::holds_alternative<workflow::DraftAccepted>(outcome_for(file("rsa8192.csr"))));
+}
