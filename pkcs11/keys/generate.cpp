@@ -209,10 +209,10 @@ void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
     throw Error{ErrorKind::corrupt, fmt::format("key id={} is {} labelled {}, planned was {} labelled {}", hex(plan.id),
                                                 key.type, key.label, x509::to_string(plan.spec), plan.label)};
   }
-  const Bytes exponent = x509::rsa_exponent(key.spki);
-  if (exponent.empty() || exponent == kPublicExponent) return;
-  throw Error{ErrorKind::corrupt,
-              fmt::format("key {} has the public exponent {}, asked was 65537 (010001)", plan.label, hex(exponent))};
+  const auto rsa = x509::rsa_numbers(key.spki);
+  if (!rsa || rsa->exponent == kPublicExponent) return;
+  throw Error{ErrorKind::corrupt, fmt::format("key {} has the public exponent {}, asked was 65537 (010001)", plan.label,
+                                              hex(rsa->exponent))};
 }
 
 // `told`: the template that the token took, as far as is known.

@@ -250,13 +250,13 @@ void check_algorithm(const Settings& settings, Generation generation, const std:
 }  // namespace
 
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::RequestedContent& ask, const x509::Csr& csr,
+                                                   const x509::RequestedContent& ask,
                                                    const std::optional<x509::Certificate>& issuer) {
   Objections reasons(ask);
-  check_subject(generation, csr.content.subject, reasons);
-  check_names(generation, csr.content, reasons);
-  check_usages(generation, csr.content, reasons);
-  check_other(generation, csr.content, reasons);
+  check_subject(generation, ask.content.subject, reasons);
+  check_names(generation, ask.content, reasons);
+  check_usages(generation, ask.content, reasons);
+  check_other(generation, ask.content, reasons);
   check_validity(generation, ask.validity, reasons);
   check_algorithm(settings, generation, issuer, reasons);
   return reasons.take();
@@ -265,19 +265,19 @@ std::vector<std::string> check_certificate_request(const Settings& settings, Gen
 CertificateSignRequest certificate_sign_request(Generation generation, const x509::RequestedContent& ask,
                                                 const x509::Csr& csr) {
   CertificateSignRequest request;
-  const std::vector<std::string> names = common_names(csr.content.subject);
+  const std::vector<std::string> names = common_names(ask.content.subject);
   if (names.size() != 1 || !is_plain(names[0])) {
     throw Error{ErrorKind::invalid_input, "the subject has no common name that the TSB can carry"};
   }
   request.common_name = names[0];
-  request.certificate_authority = csr.content.basic_constraints && csr.content.basic_constraints->ca;
+  request.certificate_authority = ask.content.basic_constraints && ask.content.basic_constraints->ca;
   request.csr_pem = x509::csr_to_pem(csr.der);
-  if (csr.content.key_usage) {
+  if (ask.content.key_usage) {
     for (const UsageRow& row : kUsages) {
-      if (csr.content.key_usage->has(row.usage)) request.key_usage.emplace_back(row.word);
+      if (ask.content.key_usage->has(row.usage)) request.key_usage.emplace_back(row.word);
     }
   }
-  for (const x509::Oid& usage : csr.content.extended_key_usage) {
+  for (const x509::Oid& usage : ask.content.extended_key_usage) {
     if (const std::string_view word = word_of(kExtendedUsages, usage.dotted()); !word.empty()) {
       request.extended_key_usage.emplace_back(word);
     }
@@ -285,7 +285,7 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
   if (generation == Generation::classic) return request;
 
   CertificateSignRequest::Modern modern;
-  for (const x509::NameAttribute& attribute : attributes_of(csr.content.subject)) {
+  for (const x509::NameAttribute& attribute : attributes_of(ask.content.subject)) {
     const std::string_view word = word_of(kAttributes, attribute.type.dotted());
     if (word.empty()) continue;
     if (!is_plain(attribute.value)) {
@@ -293,7 +293,7 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
     }
     modern.attributes.emplace_back(word, attribute.value);
   }
-  for (const x509::GeneralName& name : csr.content.subject_alternative_names) {
+  for (const x509::GeneralName& name : ask.content.subject_alternative_names) {
     for (const NameRow& row : kNames) {
       if (row.kind == name.kind) modern.names.emplace_back(row.word, name.text.substr(row.prefix.size()));
     }

@@ -20,10 +20,11 @@ namespace hsmbridge::securosys {
 // would carry wrongly (its DN text is not escaped, so a comma in a value would inject a relative name): never
 // acceptable. `issuer` is the signing key's certificate, where it is known: its key chooses the algorithm.
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::RequestedContent& ask, const x509::Csr& csr,
+                                                   const x509::RequestedContent& ask,
                                                    const std::optional<x509::Certificate>& issuer);
 
-// The submission for a request that passed the check. Throws invalid_input for what it cannot express.
+// The submission for a request that passed the check: what `ask` says in words, and beside it the CSR. Throws
+// invalid_input for what it cannot express.
 CertificateSignRequest certificate_sign_request(Generation generation, const x509::RequestedContent& ask,
                                                 const x509::Csr& csr);
 

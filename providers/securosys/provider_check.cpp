@@ -126,9 +126,9 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     } else if ((signs = attached(limit, waits_for))) {
       issuer_.keep(*signs);
     }
-    return or_wait(check_certificate_request(settings_, generation(limit), workflow::enrolment_of(call.order).content,
-                                             x509::parse_csr(call.draft.csr), signs),
-                   std::move(waits_for));
+    return or_wait(
+        check_certificate_request(settings_, generation(limit), workflow::enrolment_of(call.order).content, signs),
+        std::move(waits_for));
   }
   const x509::Certificate now = issuer(limit, Freshness::now);
   // What is signed will be verified with the certificate that it was drafted for.

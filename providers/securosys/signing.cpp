@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "providers/following.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
@@ -33,6 +35,15 @@ constexpr auto kAlgorithms = std::to_array<AlgorithmRow>({
 // Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
 constexpr std::size_t kLongestPayload = 65'000;
 
+// What the issuing core builds from: the CSR; or, where somebody else made it, one for its key that asks what the order
+// asks, and that nobody signed: of a CSR that was brought only the key counts here.
+Bytes csr_as_ordered(const workflow::Order& order, ByteView csr) {
+  if (order.brought_csr().empty()) return to_bytes(csr);
+  const Bytes spki = x509::parse_csr(csr).spki;
+  const Bytes information = x509::build_certification_request_info(spki, workflow::enrolment_of(order).content.content);
+  return x509::assemble(information, x509::default_algorithm(x509::key_spec_of(spki)), Bytes(64, 0));
+}
+
 }  // namespace
 
 std::string_view algorithm_word(std::string_view name) {
@@ -59,7 +70,7 @@ workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certific
   const x509::SignatureAlgorithm& algorithm = issuing_algorithm(settings, issuer);
   workflow::ProviderDraft draft;
   draft.to_be_signed = ca::draft_to_be_signed({algorithm, settings.validity, settings.backdate}, issuer,
-                                              workflow::enrolment_of(order).content, csr, now);
+                                              workflow::enrolment_of(order).content, csr_as_ordered(order, csr), now);
   draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
   return draft;
@@ -72,9 +83,14 @@ ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path&
   if (draft.to_be_signed.empty()) {
     return {.reasons = {}, .outdated = {"the draft holds no TBSCertificate (it was made for another mode)"}};
   }
-  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
-                                                   call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed},
+  const bool brought = !call.order.brought_csr().empty();
+  const Bytes csr = csr_as_ordered(call.order, draft.csr);
+  const auto state = brought || call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed;
+  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, csr, draft.algorithm, draft.built_at, state},
                                                   issuer, above, call.now);
+  if (brought && !x509::signature_verifies(x509::parse_csr(draft.csr))) {
+    faults.reasons.emplace_back("the certificate request is not signed by its own key");
+  }
   if (draft.to_be_signed.size() > kLongestPayload) {
     faults.reasons.insert(faults.reasons.begin(),
                           fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",

@@ -199,9 +199,24 @@ std::string without(const std::vector<x509::Oid>& these, const std::vector<x509:
   return names;
 }
 
-void check_usages(const Template& rules, const x509::Content& content, Violations& found) {
-  if (rules.extended_usages.empty()) return;
-  const std::string lost = without(content.extended_key_usage, usages_of(rules));
+// The service reads them from the CSR alone. One that somebody else made may ask for fewer than the profile.
+void check_usages(const Template& rules, const x509::Content& asked, const x509::Content& csr, Violations& found) {
+  if (asked.key_usage && !csr.key_usage) {
+    found.unless_accepted(
+        "key-usage-missing",
+        fmt::format("the CSR does not ask for the key usage {}, and the service is not known to add it",
+                    x509::to_string(*asked.key_usage)));
+  }
+  if (rules.extended_usages.empty()) {
+    const std::string missing = without(asked.extended_key_usage, csr.extended_key_usage);
+    if (!missing.empty()) {
+      found.unless_accepted(
+          csr.extended_key_usage.empty() ? "extended-key-usage-missing" : kUsageChanged,
+          fmt::format("the CSR does not ask for the extended key usage {}, and the template adds none", missing));
+    }
+    return;
+  }
+  const std::string lost = without(asked.extended_key_usage, usages_of(rules));
   if (!lost.empty()) {
     found.unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
                                                      "into every certificate",
@@ -252,7 +267,7 @@ std::vector<std::string> violations(const Template& rules, const PolicyQuestion&
   check_names(rules, question.csr.content, found);
   check_key(rules, question, found);
   check_validity(rules, question, found);
-  check_usages(rules, question.csr.content, found);
+  check_usages(rules, question.ask.content, question.csr.content, found);
   return found.take();
 }
 

@@ -1,9 +1,11 @@
 """The questions of scripts/bench. Each is a function of the bench; ALL is the order in which they are asked."""
 import os
+import time
 
+import workflow
 from measure import SOFTHSM, ms, rate
 
-# What one signature is for the program that does nothing else (bench.d/raw_sign.c), and what a batch shall reach of it.
+# What one signature is for the program that does nothing else (bench.d/raw_token.c), and what a batch shall reach of it.
 BULK = [("ec:P-256", "ecdsa", 0.5, "one raw thread"), ("rsa:2048", "rsa", 0.9, "as many raw threads"),
         ("ed25519", "eddsa", 0.7, "as many raw threads")]
 SESSIONS = 4  # what a token of the program has unless its configuration says more
@@ -55,12 +57,12 @@ def csr(bench):
 
 
 def batch(bench, access, count, **options):
-    """CSRs a second of csr create --from, all with one key."""
-    out = bench.work / "csrs"
+    """CSRs a second of csr create --from, all with one key. Into a folder of their own: a file system that has lately
+    removed thousands of files is slow to make new ones."""
+    out = bench.work / f"csrs-{time.monotonic_ns()}"
     rows = bench.work / "rows.csv"
     rows.write_text("key,cn,san,out\n" + "".join(
         f"key-1,host-{i}.example.com,dns:host-{i}.example.com,{i}.csr\n" for i in range(count)))
-    bench.run("rm", "-rf", out)
     out.mkdir()
     return count / bench.run(bench.hsmbridge, "csr", "create", "--from", rows, "--out-directory", out, *access,
                              **options)
@@ -68,24 +70,20 @@ def batch(bench, access, count, **options):
 
 def bulk(bench):
     """csr create --from beside C_Sign alone, and beside one process a CSR"""
-    flags = [*bench.pkg_config("--cflags", "p11-kit-1"), "-ldl", "-pthread"]
-    raw = bench.c_program("raw_sign", *flags)
-
     def signs(label, mechanism, threads):
-        bench.run(raw, SOFTHSM, label, bench.work / "pin", "key-1", mechanism, threads, 1 if bench.quick else 3)
-        return float(bench.said)
+        return bench.raw_token(label, "key-1", mechanism, threads)
 
     count = 100 if bench.quick else 4000
     for spec, mechanism, goal, limit in BULK:
         label = bench.token(f"bulk-{mechanism}", 1, spec)
         threads = 1 if limit == "one raw thread" else SESSIONS
-        got = bench.in_turns(3, ours=lambda: batch(bench, bench.access(label), count),
+        got = bench.in_turns(3, ours=lambda: batch(bench, bench.configured(label), count),
                              raw=lambda: signs(label, mechanism, threads))
         ratio = got["ours"] / got["raw"]
         bench.row(f"csr create --from, {spec}", rate(got["ours"]), rate(got["raw"]), f"C_Sign, {limit}",
                   f"{ratio:.2f}", f"{goal}", ratio >= goal)
     label = bench.token("keys-200", 20 if bench.quick else 200)
-    got = bench.in_turns(3, ours=lambda: batch(bench, bench.access(label), count),
+    got = bench.in_turns(3, ours=lambda: batch(bench, bench.configured(label), count),
                          **{name: (lambda one=one: 1 / one()) for name, one in peers(bench, label).items()})
     for peer, goal in [("openssl", 100), ("certtool", 50)]:
         ratio = got["ours"] / got[peer]
@@ -95,19 +93,17 @@ def bulk(bench):
 
 def latency(bench):
     """csr create --from on a token each of whose calls takes 1, 5 and 20 ms"""
-    module = bench.counting_module()
+    name = "hsmbridge_counting_module"  # makes each call take longer
+    module = bench.test_program(name, f"counting_module/{name}.so")
     label = bench.token("slow", 1)
     lines = {}
     for delay in [1, 5, 20]:
         line = lines.setdefault(f"{delay} ms a call", [])
         for sessions in [1, 2, 4, 8, 16]:
-            conf = bench.work / "slow.yaml"
-            conf.write_text(f"store: {bench.work}/slow.db\ntokens:\n  slow:\n    module: {module}\n    label: {label}\n"
-                            f"    pin: file:{bench.work}/pin\n    sessions: {sessions}\n")
+            access = bench.configured(label, module, f", sessions: {sessions}")
             count = 20 if bench.quick else max(60, min(2000, 3000 * sessions // delay // 2))
             # Two calls a CSR: C_SignInit and C_Sign.
             limit = sessions / (2 * delay / 1000)
-            access = ["--config", conf, "--token", "slow"]
             environment = dict(os.environ, HSMBRIDGE_CALL_DELAY=str(delay * 1000))
             # What opening the token costs is in a small batch; it is taken off.
             few = batch(bench, access, sessions, env=environment)
@@ -120,4 +116,5 @@ def latency(bench):
     bench.plot("latency", "CSRs a second on a slow token", "sessions", "CSRs/s", lines)
 
 
-ALL = [("start", start), ("csr", csr), ("bulk", bulk), ("latency", latency)]
+ALL = [("start", start), ("csr", csr), ("bulk", bulk), ("latency", latency), ("enrolment", workflow.enrolment),
+       ("renewals", workflow.renewals), ("million", workflow.million), ("growth", workflow.growth)]

@@ -10,9 +10,10 @@
 namespace hsmbridge::log {
 namespace {
 
+// Never destroyed: a call of a token that was given up may return, and say so, while the process ends.
 spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("hsmbridge", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  static spdlog::logger* const instance = [] {
+    auto* const made = new spdlog::logger("hsmbridge", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
     made->set_level(spdlog::level::warn);
     made->flush_on(spdlog::level::info);

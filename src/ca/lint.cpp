@@ -217,7 +217,8 @@ void key(const Subject& on, Texts& found) {
       found.push_back(fmt::format("an RSA key of {} bits", spec.bits));
     }
     // An even one has no private half; below 65537 it is weak, and above 2^256 nobody's.
-    const Bytes exponent = x509::rsa_exponent(on.tbs.spki);
+    const auto numbers = x509::rsa_numbers(on.tbs.spki);
+    const Bytes exponent = numbers ? numbers->exponent : Bytes{};
     const bool small = exponent.size() < 3 || (exponent.size() == 3 && exponent < Bytes{1, 0, 1});
     if (small || exponent.size() > 32 || (exponent.back() & 1U) == 0) {
       found.push_back(fmt::format("the RSA exponent {} is not odd, above 2^16 and below 2^256", hex(exponent)));

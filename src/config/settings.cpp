@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 namespace hsmbridge::config {
@@ -224,6 +226,30 @@ std::vector<ApprovalGroup> read_approval(Section& profile, const std::vector<Per
   return groups;
 }
 
+std::vector<CopyField> read_copy(Section& section) {
+  static constexpr std::pair<std::string_view, CopyField> kFields[] = {
+      {"subject", CopyField::subject},
+      {"san", CopyField::san},
+      {"key", CopyField::key},
+      {"usage", CopyField::usage},
+      {"extended_usage", CopyField::extended_usage},
+      {"policies", CopyField::policies},
+      {"tls_features", CopyField::tls_features},
+  };
+  std::vector<CopyField> fields;
+  for (const std::string& word : section.texts("copy")) {
+    const auto* row =
+        std::find_if(std::begin(kFields), std::end(kFields), [&](const auto& one) { return one.first == word; });
+    if (row != std::end(kFields)) {
+      fields.push_back(row->second);
+      continue;
+    }
+    section.problem("copy", fmt::format("'{}' cannot be taken from a CSR; there are: {}", word,
+                                        joined(kFields, ", ", [](const auto& one) { return one.first; })));
+  }
+  return fields;
+}
+
 // Another part of the file that must exist under this name.
 template <class Setting>
 void check_reference(Section& section, std::string_view key, const std::optional<std::string>& name,
@@ -253,6 +279,7 @@ ProfileSettings read_profile(const std::string& name, Section& section, const Se
   profile.policies = section.texts("policies");
   profile.tls_features = section.texts("tls_features");
   profile.extensions = section.texts("extensions");
+  profile.copy = read_copy(section);
   profile.validity = section.optional_duration("validity");
   profile.max_age = section.optional_duration("max_age");
   profile.deadline = section.optional_duration("deadline");
@@ -407,6 +434,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   settings.profiles = read_named<ProfileSettings>(root, "profiles", [&](const std::string& name, Section& section) {
     return read_profile(name, section, settings);
   });
+  settings.weak_keys = root.files("weak_keys");
   refuse_audit(root);
   root.finish();
   document.finish();

@@ -95,6 +95,10 @@ enum class RenewKey {
   always_make  // a new one, and never the same
 };
 
+// What a profile may let the CSR of somebody else decide; what it does not name is the profile's. Named as the keys of
+// the profile.
+enum class CopyField { subject, san, key, usage, extended_usage, policies, tls_features };
+
 // What a certificate shall be. Texts are as x509 reads them.
 struct ProfileSettings {
   std::string name;
@@ -111,6 +115,7 @@ struct ProfileSettings {
   std::vector<std::string> policies;
   std::vector<std::string> tls_features;
   std::vector<std::string> extensions;
+  std::vector<CopyField> copy;  // taken from a CSR that was brought
   std::optional<Duration> validity;
   std::optional<Duration> max_age;          // from draft to signature (workflow::Order::max_age)
   std::optional<Duration> deadline;         // from creation to the end of waiting
@@ -146,6 +151,7 @@ struct Settings {
   std::vector<ProviderSettings> providers;
   std::vector<ProfileSettings> profiles;
   std::vector<PersonSettings> people;
+  std::vector<std::filesystem::path> weak_keys;  // lists of keys that get no certificate (x509/judge/weak_key_list.h)
 
   // By name; "" means the only one there is. Throws not_found with what is configured, ambiguous for "" among several.
   const TokenSettings& token(std::string_view name) const;

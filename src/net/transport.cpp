@@ -102,8 +102,19 @@ std::shared_ptr<const Redactor> Transport::redactor_for(std::vector<Secret> secr
   return made;
 }
 
+namespace {
+
+thread_local unsigned long exchanges = 0;
+
+}  // namespace
+
+unsigned long exchanges_of_this_thread() noexcept {
+  return exchanges;
+}
+
 Exchange Transport::send(const Request& request) {
   Exchange exchange = carry(request);
+  if (!std::holds_alternative<NotSent>(exchange)) ++exchanges;
   std::vector<Secret> secrets = secrets_of(request);
   if (secrets.empty()) return exchange;
   const auto redactor = redactor_for(std::move(secrets));

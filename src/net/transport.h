@@ -77,6 +77,9 @@ struct Response {
 
 using Exchange = std::variant<NotSent, OutcomeUnknown, Response>;
 
+// How many exchanges the calling thread has begun so far that reached a server, of all transports.
+unsigned long exchanges_of_this_thread() noexcept;
+
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -61,6 +61,15 @@ void Logbook::record_key(std::string_view kind, const std::string& token, const 
   record_key(kind, workflow::facts_of(token, key), record_of(token, key, status, now()));
 }
 
+bool Logbook::is_compromised(const SpkiHash& spki) {
+  const Use use(*this);
+  workflow::Store* const memory = use.store();
+  if (memory == nullptr || spki.empty()) return false;
+  const auto keys = memory->keys({spki, std::nullopt, std::nullopt});
+  return std::any_of(keys.begin(), keys.end(),
+                     [](const workflow::KeyRecord& key) { return key.status == status::kCompromised; });
+}
+
 workflow::RecordFact Logbook::recorder_of_use(const std::string& token, const workflow::KeyInfo& key) {
   // What is no plan now will be none again.
   return

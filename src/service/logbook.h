@@ -38,6 +38,8 @@ class Logbook {
   void record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key);
   void record_key(std::string_view kind, const std::string& token, const workflow::KeyInfo& key,
                   std::string_view status);
+  // A record says so of that public key, in any token. False without a store.
+  bool is_compromised(const SpkiHash& spki);
   // A use of this key, which is active from now on where the store only knew that it was planned.
   workflow::RecordFact recorder_of_use(const std::string& token, const workflow::KeyInfo& key);
   // A person saw the lane work ("token:web"): workers that leave it alone try it at once. Nothing without a

@@ -111,6 +111,7 @@ class SqliteStore final : public workflow::Store {
 
   // RateLimits: rate_limits.cpp
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+  void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override;
 
   // SerialNumbers: serial_numbers.cpp
   bool take_serial(const workflow::TakenSerial& serial) override;

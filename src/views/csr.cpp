@@ -17,7 +17,7 @@ Json csr(const x509::Csr& csr) {
 Json csr_check(const std::string& file, const service::CsrCheck& check) {
   Json rows = Json::array();
   for (const auto& fault : check.faults) {
-    rows.push(Json::object({{"name", fault.name}, {"explanation", fault.explanation}}));
+    rows.push(Json::object({{"name", fault.name}, {"explanation", fault.explanation}, {"reference", fault.reference}}));
   }
   return Json::object({{"file", file}, {"ok", check.faults.empty()}, {"faults", rows}, {"notes", Json(check.notes)}});
 }

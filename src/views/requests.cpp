@@ -110,6 +110,7 @@ Json history(const service::RequestHistory& history) {
 Json enrolment_check(const service::EnrolmentCheck& check) {
   return Json::object({{"provider", check.provider},
                        {"profile", check.profile},
+                       {"csr_faults", Json(check.csr_faults)},
                        {"reasons", Json(check.reasons)},
                        {"objections", Json(check.objections)},
                        {"notes", Json(check.notes)},

@@ -1,5 +1,6 @@
 #include "fuzzing.h"
 #include "x509/judge/render.h"
+#include "x509/judge/weak_key.h"
 #include "x509/objects/csr.h"
 
 using namespace hsmbridge;
@@ -11,6 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!csr) return 0;
   fuzz::promise(render(*csr).find('\x1b') == std::string::npos, "an escape character is never shown");
   to_json(*csr).dump();
+  for (const KeyWeakness& one : key_weaknesses(csr->spki)) {
+    fuzz::promise(!one.explanation.empty() && !one.reference.empty(), "a weakness is explained");
+  }
   const auto built = fuzz::accepted([&] { return build_certification_request_info(csr->spki, csr->content); });
   if (!built) return 0;
   const Csr again = parse_csr(assemble(*built, signature_algorithm("ed25519"), {}));

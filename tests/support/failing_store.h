@@ -99,6 +99,12 @@ class FailingStore final : public workflow::Store {
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }
+  void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override {
+    write([&] {
+      store_->settle_permissions(provider, per_minute, more, now);
+      return true;
+    });
+  }
 
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override {
     return store_->end_leases(gone);

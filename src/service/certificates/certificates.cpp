@@ -1,6 +1,7 @@
 #include "service/certificates/certificates.h"
 
 #include "base/error.h"
+#include "service/certificates/renewal.h"
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
@@ -215,6 +216,13 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
   if (const auto ended = last.ended(); plan.failed && ended) {
     const Duration left = std::max(record.not_after - *ended, Duration::zero());
     plan.due = std::max(*plan.due, *ended + std::min(kLongestPause, left / kPauseParts));
+  }
+  if (*plan.due <= now && is_of_brought_csr(store, record)) {
+    plan.trouble = fmt::format("its CSR was brought, and only the holder of the key can make a new one: {}",
+                               needs_new_csr(record).hint());
+    plan.due.reset();
+    plan.by_hand = true;
+    return plan;
   }
   if (*plan.due > now && came_due(record, *profile->renew_before)) {
     plan.trouble = fmt::format("it was due when it came: its provider gives no more time; it is renewed again at {}",

@@ -126,7 +126,9 @@ std::vector<Placed> place_certificate(const Actor& actor, Bridge& bridge, workfl
   const auto targets = targets_of(typed, request.order);
   for (const auto& target : targets) {
     // A token that is not configured any more can still have its files installed.
-    if (kind_of(target) == "token") {
+    if (!request.order.brought_csr().empty()) {
+      refuse_token_target({target});
+    } else if (kind_of(target) == "token") {
       refuse_impossible_targets({target}, bridge.settings().token(request.order.token()));
     }
   }

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "service/certificates/certificates.h"
+#include "service/content/brought_csr.h"
+#include "service/content/csr.h"
 #include "service/effects/install.h"
 #include "service/requests/new_request.h"
 #include "service/requests/request_id.h"
@@ -190,6 +192,49 @@ void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& r
   refuse_open(store, record, workflow::Kind::renew, "renews");
 }
 
+bool is_of_brought_csr(workflow::Requests& store, const workflow::CertificateRecord& record) {
+  const auto request = store.find(record.request);
+  return request && !request->order.brought_csr().empty();
+}
+
+Error needs_new_csr(const workflow::CertificateRecord& record) {
+  const std::string name = record.fingerprint.substr(0, 12);
+  return Error{ErrorKind::refused,
+               fmt::format("certificate {} ({}) is for a CSR that was brought: its renewal waits for "
+                           "a new CSR, which only the holder of the key can make",
+                           name, record.subject)}
+      .hint(fmt::format("hsmbridge cert renew {} --csr FILE", name));
+}
+
+workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const workflow::CertificateRecord& record,
+                                 const std::string& file) {
+  const auto old = request_of(store, record).order;
+  if (old.brought_csr().empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("certificate {} is for a key in token {}, which signs a CSR of its own",
+                            record.fingerprint.substr(0, 12), old.token())}
+        .hint("leave --csr out");
+  }
+  refuse_renewal(store, record);
+  const auto& profile = bridge.settings().profile(old.profile);
+  const auto csr = csr_in(file);
+  CsrJudgement judgement = examine_csr(csr, bridge.weak_keys(), &store);
+  // With the CSR before, also where its names were not copied: who made this one expects what it says.
+  auto asked = workflow::enrolment_of(old).content;
+  asked.content = x509::parse_csr(old.brought_csr()).content;
+  add_to(judgement, compare_csr(csr, asked, profile, {}));
+  if (profile.renew_key == config::RenewKey::always_make && x509::spki_hash(csr.spki) == record.spki) {
+    judgement.objections.push_back({"key",
+                                    "it is for the key that the certificate has, and the profile requires a new one "
+                                    "each time (renew_key: always-new)",
+                                    {}});
+  }
+  refuse_objections(csr, file, judgement,
+                    "a renewal asks for what the CSR before asked; for anything else: hsmbridge enroll --csr FILE",
+                    bridge.recorder());
+  return brought_key(csr);
+}
+
 workflow::Order create_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
                                const RenewalWish& wish, const workflow::Timing& timing, Instant now,
                                ByteView randomness) {
@@ -239,6 +284,10 @@ Renewal with_key(workflow::Store& store, const workflow::CertificateRecord& reco
   constexpr std::size_t kIdOctets = 16;
   Renewal renewal;
   workflow::KeyWish& wish = renewal.order.what.emplace<workflow::Renew>().key;
+  if (wanted.brought) {
+    wish = *wanted.brought;
+    return renewal;
+  }
   if (wanted.same && profile.renew_key == config::RenewKey::always_make) {
     throw Error{ErrorKind::refused, fmt::format("profile {} requires a new key for each renewal", old.profile)}.hint(
         "leave --same-key out, or change renew_key: always-new in the profile");
@@ -282,11 +331,15 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   const auto& profile = needs.settings.profile(old.profile);
   needs.settings.provider(old.provider);
   refuse_profile(profile);
-  refuse_impossible_targets(workflow::enrolment_of(old).targets, needs.settings.token(old.token()));
+  if (old.brought_csr().empty()) {
+    refuse_impossible_targets(workflow::enrolment_of(old).targets, needs.settings.token(old.token()));
+  } else if (!wanted.brought) {
+    throw needs_new_csr(record);
+  }
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name};
-  wish.key.accept = profile.accept_key;
+  if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));
   return renewal;

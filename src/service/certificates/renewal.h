@@ -42,6 +42,15 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
 // know.
 workflow::KeyWish same_key(const workflow::KeyRecord& key);
 
+// The certificate is for a CSR that was brought: its key is in no token here. False when its request cannot be read.
+bool is_of_brought_csr(workflow::Requests& store, const workflow::CertificateRecord& record);
+// Why it is not renewed without a new CSR, and what to type once there is one.
+Error needs_new_csr(const workflow::CertificateRecord& record);
+// What its renewal is for: the CSR in a file, examined like the first one and compared with what was asked then. Throws
+// refused with every objection; invalid_input when the certificate's own key is in a token here.
+workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const workflow::CertificateRecord& record,
+                                 const std::string& file);
+
 struct RenewalWish {
   workflow::KeyWish key;
   std::string created_by;
@@ -75,14 +84,15 @@ struct RenewalNeeds {
 struct RenewalKey {
   bool same = false;
   std::optional<std::string> new_label = {};
+  std::optional<workflow::KeyWish> brought = {};  // key_of_new_csr
 };
 struct Renewal {
   workflow::Order order;
   std::optional<std::string> key;  // the label of its new key; nothing when it is the one that the certificate has
 };
 // Renews a certificate: everything that can be refused is refused before anything is written. Throws what
-// create_renewal throws, refused for the same key where the profile wants a new one each time, and what the needs
-// throw.
+// create_renewal throws, refused for the same key where the profile wants a new one each time and for a certificate of
+// a CSR that was brought while no new one is, and what the needs throw.
 Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
               RenewalNeeds& needs, const RenewalKey& wanted, Instant now);
 // The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks

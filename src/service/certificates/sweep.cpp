@@ -21,6 +21,8 @@ using Of = workflow::StatusChange::Of;
 constexpr Duration kRetireInterval = std::chrono::hours{1};
 constexpr Duration kTellAgain = std::chrono::hours{24};
 constexpr Duration kRevivable = std::chrono::hours{24};
+constexpr Duration kInterval = std::chrono::minutes{1};
+constexpr Duration kIntervalOfWave = std::chrono::seconds{15};
 
 workflow::CertificateQuery due_query(const config::ProfileSettings& profile, Instant now) {
   workflow::CertificateQuery query;
@@ -60,6 +62,7 @@ Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
     if (retiring) retire(store, profile, now, result);
   }
   if (retiring) retired_at_ = now;
+  result.next_in = result.renewals.size() < kMostRenewals ? kInterval : kIntervalOfWave;
   return result;
 }
 

@@ -21,7 +21,6 @@ class Sweep {
  public:
   // The default of a profile's `overlap`.
   static constexpr Duration kOverlap = std::chrono::hours{7 * 24};
-  static constexpr Duration kInterval = std::chrono::minutes{1};
 
   // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
   // so many random octets.
@@ -40,8 +39,10 @@ class Sweep {
     std::vector<std::string> revived;  // SHA-256: marked as expired by a clock that was wrong
     std::vector<workflow::KeyRecord> retired;
     std::vector<std::string> troubles;  // one line each, once a day for each certificate
+    Duration next_in{};                 // when the next round is due
   };
-  // At most so many renewals a round: a thousand that fall due together are not ordered in one minute.
+  // At most so many renewals a round, and four such rounds a minute while more are due: ten thousand that fall due in
+  // the same hour are ordered within it, and whoever set a clock wrong has time to see it.
   static constexpr std::size_t kMostRenewals = 50;
   // One round: ends what is past its end, makes the renewals that are due (those that end first come first), and once
   // an hour retires the keys whose overlap is over. Never destroys anything. Throws what the store throws.

@@ -2,6 +2,7 @@
 
 #include "config/key_flaw.h"
 #include "x509/judge/check.h"
+#include "x509/judge/check_content.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
 
@@ -175,15 +176,61 @@ void apply_subject(x509::Content& content, const AskWishes& wishes) {
   }
 }
 
-}  // namespace
+void copy_from(const x509::Content& csr, const std::vector<config::CopyField>& fields, x509::Content& content) {
+  for (const config::CopyField field : fields) {
+    switch (field) {
+      case config::CopyField::subject:
+        if (!csr.subject.empty()) content.subject = csr.subject;
+        break;
+      case config::CopyField::san:
+        content.subject_alternative_names = csr.subject_alternative_names;
+        break;
+      case config::CopyField::key:
+        break;  // the kind of the key: compare_csr
+      case config::CopyField::usage:
+        if (csr.key_usage) {
+          x509::KeyUsages usages;
+          for (const x509::KeyUsage usage : csr.key_usage->all()) {
+            const bool of_a_ca = usage == x509::KeyUsage::key_cert_sign || usage == x509::KeyUsage::crl_sign;
+            if (!of_a_ca || (content.key_usage && content.key_usage->has(usage))) usages.add(usage);
+          }
+          if (usages.bits != 0) content.key_usage = usages;
+        }
+        break;
+      case config::CopyField::extended_usage: {
+        const auto of_profile = content.extended_key_usage;
+        std::vector<x509::Oid> usages;
+        for (const x509::Oid& usage : csr.extended_key_usage) {
+          const bool named = std::find(of_profile.begin(), of_profile.end(), usage) != of_profile.end();
+          if (named || x509::only_uses_names(usage)) usages.push_back(usage);
+        }
+        if (!usages.empty()) content.extended_key_usage = std::move(usages);
+        break;
+      }
+      case config::CopyField::policies:
+        if (!csr.policies.empty()) content.policies = csr.policies;
+        break;
+      case config::CopyField::tls_features:
+        if (!csr.tls_features.empty()) content.tls_features = csr.tls_features;
+        break;
+    }
+  }
+}
 
-x509::RequestedContent build_ask(const x509::Content* like, const config::ProfileSettings* profile,
-                                 const AskWishes& wishes) {
+// The layers that are below what was typed.
+struct Below {
+  const x509::Content* like = nullptr;
+  const config::ProfileSettings* profile = nullptr;
+  const x509::Content* csr = nullptr;  // with a profile
+};
+
+x509::RequestedContent layered(const Below& below, const AskWishes& wishes) {
   x509::RequestedContent ask;
   x509::Content& content = ask.content;
-  if (like != nullptr) content = x509::content_like(*like);
+  if (below.like != nullptr) content = x509::content_like(*below.like);
   std::vector<x509::GeneralName> of_profile_names;
-  if (profile != nullptr) apply_profile(ask, of_profile_names, *profile);
+  if (below.profile != nullptr) apply_profile(ask, of_profile_names, *below.profile);
+  if (below.csr != nullptr) copy_from(*below.csr, below.profile->copy, content);
 
   apply_subject(content, wishes);
   if (!wishes.names.empty()) {
@@ -218,7 +265,25 @@ x509::RequestedContent build_ask(const x509::Content* like, const config::Profil
       throw Error{ErrorKind::invalid_input, fmt::format("{} cannot be accepted: {}", kind.name, kind.explanation)};
     }
   }
-  x509::validate(content);
+  return ask;
+}
+
+}  // namespace
+
+x509::RequestedContent build_ask(const x509::Content* like, const config::ProfileSettings* profile,
+                                 const AskWishes& wishes) {
+  auto ask = layered({like, profile, nullptr}, wishes);
+  x509::validate(ask.content);
+  return ask;
+}
+
+x509::RequestedContent ask_of_csr(const x509::Content& csr, const config::ProfileSettings& profile,
+                                  const AskWishes& wishes) {
+  if (wishes.algorithm) {
+    throw Error{ErrorKind::invalid_input, "--algorithm is of the signature of a CSR, and this one is signed"};
+  }
+  auto ask = layered({nullptr, &profile, &csr}, wishes);
+  ask.algorithm.clear();
   return ask;
 }
 

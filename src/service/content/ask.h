@@ -39,6 +39,13 @@ struct AskWishes {
 x509::RequestedContent build_ask(const x509::Content* like, const config::ProfileSettings* profile,
                                  const AskWishes& wishes);
 
+// For a CSR that somebody else made: what the profile asks, over it what the profile lets that CSR decide (`copy`), and
+// over both what was typed. Powers that are more than the use of a name are never taken from a CSR: to be a CA, to sign
+// revocation lists, a key usage other than TLS, mail and IPsec. Not checked by x509::validate: a profile that lets a CSR
+// decide too little may ask for no whole certificate, and compare_csr says so better. Throws invalid_input as above.
+x509::RequestedContent ask_of_csr(const x509::Content& csr, const config::ProfileSettings& profile,
+                                  const AskWishes& wishes);
+
 // What may be wrong with the key: the names of config::key_flaws() that the profile and what was typed accept.
 std::vector<std::string> accepted_of_key(const config::ProfileSettings* profile, const AskWishes& wishes);
 

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "x509/judge/advice.h"
 #include "x509/judge/render.h"
+#include "x509/judge/weak_key.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
@@ -43,7 +43,10 @@ std::string constraints_text(const std::optional<x509::NameConstraints>& constra
 
 class Faults {
  public:
-  void add(std::string name, std::string explanation) { faults_.push_back({std::move(name), std::move(explanation)}); }
+  explicit Faults(std::vector<CsrFault> faults) : faults_(std::move(faults)) {}
+  void add(std::string name, std::string explanation) {
+    faults_.push_back({std::move(name), std::move(explanation), {}});
+  }
   void differ(std::string name, std::string_view asked, std::string_view found) {
     add(std::move(name), fmt::format("the profile asks {}, found {}", asked, found));
   }
@@ -52,19 +55,6 @@ class Faults {
  private:
   std::vector<CsrFault> faults_;
 };
-
-// Each part of `wanted` stands in `found`, in the same order; others may stand between.
-bool contains(const x509::Name& found, const x509::Name& wanted) {
-  auto at = found.relative_names().begin();
-  for (const x509::RelativeName& part : wanted.relative_names()) {
-    const x509::Name one = x509::Name::from({part});
-    at = std::find_if(at, found.relative_names().end(),
-                      [&](const auto& other) { return x509::Name::from({other}).same_text(one); });
-    if (at == found.relative_names().end()) return false;
-    ++at;
-  }
-  return true;
-}
 
 void compare_content(Faults& faults, const x509::Content& asked, const x509::Content& found) {
   if (!contains(found.subject, asked.subject)) {
@@ -123,6 +113,15 @@ bool truth(const BatchRow& row, std::string_view column, bool typed) {
 
 }  // namespace
 
+bool is_of_kind(ByteView spki, const std::string& spec) {
+  const std::string wanted = x509::to_string(x509::parse_key_spec(spec));
+  try {
+    return x509::to_string(x509::key_spec_of(spki)) == wanted;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 const x509::SignatureAlgorithm& algorithm_for(const x509::RequestedContent& ask, const x509::KeySpec& key) {
   if (ask.algorithm.empty()) return x509::default_algorithm(key);
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm(ask.algorithm);
@@ -160,46 +159,61 @@ x509::Content content_in(const std::string& file) {
   }
 }
 
-std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile) {
-  Faults faults;
-  std::optional<x509::KeySpec> key;
-  try {
-    key = x509::key_spec_of(csr.spki);
-  } catch (const Error& error) {
-    faults.add("key", error.message());
+bool contains(const x509::Name& found, const x509::Name& wanted) {
+  auto at = found.relative_names().begin();
+  for (const x509::RelativeName& part : wanted.relative_names()) {
+    const x509::Name one = x509::Name::from({part});
+    at = std::find_if(at, found.relative_names().end(),
+                      [&](const auto& other) { return x509::Name::from({other}).same_text(one); });
+    if (at == found.relative_names().end()) return false;
+    ++at;
   }
+  return true;
+}
+
+std::string sentence_of(const CsrFault& fault) {
+  return fault.reference.empty() ? fault.explanation : fmt::format("{} ({})", fault.explanation, fault.reference);
+}
+
+std::vector<CsrFault> flaws_of(const x509::Csr& csr) {
+  constexpr const char* kPossession = "RFC 2986 section 4.2";  // it proves the possession of the private key
+  std::vector<CsrFault> faults;
+  for (const auto& weakness : x509::key_weaknesses(csr.spki)) {
+    faults.push_back({weakness.name, weakness.explanation, weakness.reference});
+  }
+  const bool sound_key = faults.empty();
+  const x509::SignatureCheck signature = x509::check_signature(csr.parts, csr.spki);
+  if (signature.verdict == x509::SignatureVerdict::does_not_verify) {
+    faults.push_back({"signature", "does not verify with the key in the request", kPossession});
+  } else if (!signature.why.empty() && sound_key) {
+    faults.push_back({"signature", x509::to_string(signature), kPossession});
+  }
+  try {
+    x509::validate(csr.content);
+  } catch (const Error& error) {
+    faults.push_back({"content", error.message(), "RFC 5280 section 4.2.1"});
+  }
+  return faults;
+}
+
+std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile) {
+  Faults faults(flaws_of(csr));
   std::string algorithm;
   try {
     algorithm = std::string(x509::algorithm_of(csr.parts.signature_algorithm).name);
   } catch (const Error& error) {
     faults.add("algorithm", error.message());
   }
-  const x509::SignatureCheck signature = x509::check_signature(csr.parts, csr.spki);
-  if (signature.verdict == x509::SignatureVerdict::does_not_verify) {
-    faults.add("signature", "does not verify with the key in the request");
-  } else if (!signature.why.empty()) {
-    faults.add("signature", x509::to_string(signature));
-  }
-  try {
-    x509::validate(csr.content);
-  } catch (const Error& error) {
-    faults.add("content", error.message());
-  }
   if (profile == nullptr) return faults.take();
 
-  if (profile->key && key && x509::to_string(*key) != x509::to_string(x509::parse_key_spec(*profile->key))) {
-    faults.differ("key", *profile->key, x509::to_string(*key));
+  if (profile->key && !is_of_kind(csr.spki, *profile->key)) {
+    faults.differ("key", *profile->key, x509::key_text(csr.spki));
   }
   if (profile->algorithm && !algorithm.empty() && algorithm != *profile->algorithm) {
     faults.differ("algorithm", *profile->algorithm, algorithm);
   }
   compare_content(faults, profile_content(*profile), csr.content);
   return faults.take();
-}
-
-CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile) {
-  const auto csr = csr_in(file);
-  return {check_csr(csr, profile), x509::advice(csr.content)};
 }
 
 std::string signature_flaw(const x509::Csr& csr) {

@@ -5,6 +5,7 @@
 #include "config/secret_source.h"
 #include "service/content/ask.h"
 #include "x509/asn1/bounds.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/pem_file.h"
 
@@ -233,6 +234,10 @@ std::vector<Check> examine(Bridge& bridge, const ExaminedStore& store, DoctorLog
   for (const auto& provider : settings.providers) add(examine_provider(provider));
   for (const auto& person : settings.people) add(examine_person(person));
   for (const auto& profile : settings.profiles) add(examine_profile(settings, profile));
+  if (!settings.weak_keys.empty()) {
+    examine(checks, "lists of weak keys",
+            [&](Check& check) { check.what = fmt::format("readable, {} keys", bridge.weak_keys().size()); });
+  }
   return checks;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "service/content/brought_csr.h"
 #include "service/content/csr.h"
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
@@ -13,6 +14,7 @@
 #include "x509/content/requested_content.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
+#include "x509/judge/weak_key.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
@@ -100,10 +102,12 @@ std::string summary_of(const workflow::Order& order, const workflow::Key& key, c
   std::string names;
   for (const auto& name : csr.content.subject_alternative_names) names += (names.empty() ? "" : ", ") + name.text;
   const auto subject = csr.content.subject.to_string();
-  return fmt::format("certificate for {}{}{}{}, {} key {} in token {}, profile {}", subject,
+  const std::string whose = order.brought_csr().empty()
+                                ? fmt::format("key {} in token {}", key.label, order.token())
+                                : fmt::format("key of the CSR that was brought ({})", key.label);
+  return fmt::format("certificate for {}{}{}{}, {} {}, profile {}", subject,
                      !subject.empty() && !names.empty() ? " (" : "", names,
-                     !subject.empty() && !names.empty() ? ")" : "", x509::key_text(csr.spki), key.label, order.token(),
-                     order.profile);
+                     !subject.empty() && !names.empty() ? ")" : "", x509::key_text(csr.spki), whose, order.profile);
 }
 
 // A revocation asks for nothing but what its order says: there is no key to use and nothing to sign.
@@ -126,6 +130,18 @@ EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   return outcome(workflow::CsrSigned{create_csr(*signer, workflow::enrolment_of(order).content)});
 }
 
+// A key that was brought has its record too, in no token and under its own hash: what compromises it is known then.
+workflow::KeyRecord brought_key_record(const workflow::Key& key, const x509::Csr& csr, Instant now) {
+  workflow::KeyRecord record;
+  record.label = key.label;
+  record.cka_id = key.spki.str();
+  record.spec = x509::to_string(x509::key_spec_of(csr.spki));
+  record.spki = key.spki;
+  record.status = workflow::status::kActive;
+  record.changed_at = now;
+  return record;
+}
+
 // In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.
 EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
@@ -141,7 +157,21 @@ EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) 
   draft.summary = summary_of(order, *preparing->key, csr);
   for (const auto& note : x509::advice(csr.content)) draft.summary += "; " + note;
   for (const auto& note : notes) draft.summary += "; " + note;
-  return outcome(workflow::DraftFrozen{std::move(draft)});
+  auto frozen = outcome(workflow::DraftFrozen{std::move(draft)});
+  if (!order.brought_csr().empty()) frozen.key = brought_key_record(*preparing->key, csr, now);
+  return frozen;
+}
+
+// Whoever made the key: it may be compromised since it was ordered, and a faulty chip makes keys that anybody can break
+// (ROCA). Its exponent is the business of who chose it: in a token of ours one below 65537 is odd and no break.
+std::vector<std::string> bad_key_reasons(Dependencies& world, const CallParts& parts) {
+  std::vector<std::string> reasons;
+  if (const auto fault = compromised(&world.records(), parts.key.spki)) reasons.push_back(sentence_of(*fault));
+  for (const auto& weakness : x509::key_weaknesses(x509::parse_csr(parts.draft.csr).spki)) {
+    if (weakness.name == "rsa-exponent") continue;
+    reasons.push_back(sentence_of({weakness.name, "its key: " + weakness.explanation, weakness.reference}));
+  }
+  return reasons;
 }
 
 EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -163,6 +193,9 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
       if (!workflow::says_draft_is_outdated(error)) throw;
       return outcome(workflow::DraftTooOld{now - parts.draft.built_at, x509::bounded(error.message())});
     }
+  }
+  if (revokes == nullptr) {
+    for (auto& reason : bad_key_reasons(world, parts)) reasons.push_back(std::move(reason));
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)

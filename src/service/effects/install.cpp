@@ -261,6 +261,17 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
   }
 }
 
+void refuse_token_target(const std::vector<workflow::InstallTarget>& targets) {
+  for (const auto& target : targets) {
+    if (kind_of(target) != "token") continue;
+    throw Error{ErrorKind::refused,
+                "the key of a CSR that was brought is in no token here: the certificate cannot be stored next to it"}
+        .hint(
+            "install into a file or by a hook (a profile without token under install:); `hsmbridge cert export` "
+            "writes the certificate out");
+  }
+}
+
 void refuse_foreign_hook(const workflow::InstallTarget& target, const std::string& profile,
                          const std::vector<std::string>& configured) {
   if (kind_of(target) != "hook" || hook_argv(target.detail) == configured) return;

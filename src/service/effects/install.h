@@ -37,6 +37,9 @@ std::vector<workflow::InstallTarget> install_targets(const config::ProfileSettin
 // cannot be put in its place.
 void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targets, const config::TokenSettings& token);
 
+// Throws refused for a target next to a key that is in no token here: of a CSR that was brought.
+void refuse_token_target(const std::vector<workflow::InstallTarget>& targets);
+
 // Throws refused when the target is a hook, and another one than `configured` (the argv in this process's own
 // configuration of the profile): an order from elsewhere never chooses what is run here.
 void refuse_foreign_hook(const workflow::InstallTarget& target, const std::string& profile,
@@ -90,7 +93,8 @@ struct HookCall {
   std::string key_uri;
 };
 // Runs the program of a "hook:" target with HSMBRIDGE_REQUEST, _ATTEMPT, _CERTIFICATE (SHA-256, hex), _SUBJECT,
-// _SERIAL, _NOT_AFTER, _TOKEN and _KEY in its environment. Throws refused, unavailable.
+// _SERIAL, _NOT_AFTER, _TOKEN and _KEY in its environment, the last two empty for a key that is in no token here.
+// Throws refused, unavailable.
 void install_hook(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const HookCall& call, Duration time_limit);
 

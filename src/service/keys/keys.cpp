@@ -227,7 +227,9 @@ KeyInfo destroy_key(KeyRing& ring, Logbook& log, KeyInfo key, workflow::WithCert
   if (key.id.empty()) {
     log.record("key-destroyed", workflow::facts_of(ring.token(), key));
   } else {
-    log.record_key("key-destroyed", ring.token(), key, status::kDestroyed);
+    // Compromised it stays: whoever has a copy may sign with it.
+    log.record_key("key-destroyed", ring.token(), key,
+                   log.is_compromised(key.spki_hash) ? status::kCompromised : status::kDestroyed);
   }
   return key;
 }

@@ -55,8 +55,10 @@ std::string detail_of(const workflow::EventBody& body) {
   return std::visit(
       Overloaded{
           [](const Created& e) {
+            const Bytes& csr = e.order.brought_csr();
             const auto what =
-                fmt::format("{} at {}, profile {}", workflow::names_of(e.order), e.order.provider, e.order.profile);
+                fmt::format("{} at {}, profile {}{}", workflow::names_of(e.order), e.order.provider, e.order.profile,
+                            csr.empty() ? "" : ", for the CSR with SHA-256 " + hex(sha256(csr)));
             const auto* old = e.order.predecessor();
             if (old == nullptr) return what;
             const auto certificate = old->certificate.substr(0, 12);

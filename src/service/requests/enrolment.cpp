@@ -1,6 +1,7 @@
 #include "service/requests/enrolment.h"
 
 #include "base/error.h"
+#include "service/content/brought_csr.h"
 #include "service/content/csr.h"
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
@@ -77,6 +78,39 @@ void make_key(Bridge& bridge, workflow::Store& store, const std::string& label, 
   }
 }
 
+// What was typed, as far as it can be carried out, and what speaks against it without being an error.
+struct Resolved {
+  NewRequest request;
+  CsrJudgement judgement;  // of a CSR that was brought
+};
+
+void refuse_words_of_keys(const NewEnrolment& wanted) {
+  const char* word = wanted.new_key ? "--new-key" : wanted.key ? "--key" : wanted.spec ? "--spec" : nullptr;
+  if (word == nullptr && wanted.token) word = "--token";
+  if (word == nullptr && wanted.like) word = "--like";
+  if (word == nullptr) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("{} does not go with --csr: the CSR has its key, and no token signs", word)};
+}
+
+// Whether an objection to a CSR that was brought is an error.
+enum class Objections { refused, collected };
+void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted, const config::ProfileSettings& profile,
+             Objections objections, Resolved& resolved) {
+  NewRequest& request = resolved.request;
+  const x509::Csr csr = csr_in(*wanted.csr);
+  resolved.judgement = examine_csr(csr, bridge.weak_keys(), &store);
+  request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
+  add_to(resolved.judgement, compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));
+  if (objections == Objections::refused) {
+    refuse_objections(csr, *wanted.csr, resolved.judgement, copy_hint(profile, resolved.judgement), bridge.recorder());
+  }
+  request.key = brought_key(csr);
+  if (!resolved.judgement.objections.empty()) return;
+  refuse_duplicate(store, request);
+  refuse_done(bridge, store, request, request.key.spki);
+}
+
 // The CSR that the new key would sign, with a signature that is none.
 Bytes unsigned_csr(const NewRequest& request) {
   const auto spec = x509::parse_key_spec(request.key.spec);
@@ -100,7 +134,7 @@ Bytes signed_csr(Bridge& bridge, const NewRequest& request) {
 
 std::vector<std::string> enrolment_columns() {
   auto columns = ask_columns();
-  columns.insert(columns.end(), {"provider", "profile", "token", "new-key", "spec", "key", "install"});
+  columns.insert(columns.end(), {"provider", "profile", "token", "new-key", "spec", "key", "csr", "install"});
   return columns;
 }
 
@@ -111,26 +145,38 @@ NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment wanted) {
   text("provider", wanted.provider);
   text("profile", wanted.profile);
   text("token", wanted.token);
-  if (row.has("key")) wanted.new_key.reset();
-  if (row.has("new-key")) wanted.key.reset();
+  if (row.has("key") || row.has("csr")) wanted.new_key.reset();
+  if (row.has("new-key") || row.has("csr")) wanted.key.reset();
+  if (row.has("key") || row.has("new-key")) wanted.csr.reset();
   text("new-key", wanted.new_key);
   text("spec", wanted.spec);
   text("key", wanted.key);
+  text("csr", wanted.csr);
   for (const auto& target : row.all("install")) wanted.install.push_back(target);
   wanted.wishes = wishes_of(row, std::move(wanted.wishes));
   return wanted;
 }
 
-NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+namespace {
+
+// Throws conflict with the detail "same-order" or "done-by" where the same words ordered before.
+Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted,
+                 Objections objections) {
   const auto& settings = bridge.settings();
   const auto& profile = settings.profile(wanted.profile.value_or(""));
-  NewRequest request;
+  Resolved resolved;
+  NewRequest& request = resolved.request;
   request.profile = profile.name;
   request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
-  request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
-  request.ask = build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
   request.targets = install_targets(profile, wanted.install);
-  refuse_impossible_targets(request.targets, settings.token(request.token));
+  if (wanted.csr) {
+    refuse_words_of_keys(wanted);
+    refuse_token_target(request.targets);
+  } else {
+    request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
+    request.ask = build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
+    refuse_impossible_targets(request.targets, settings.token(request.token));
+  }
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
@@ -141,8 +187,13 @@ NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, c
   bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there
   bridge.provider(request.provider);
 
+  if (wanted.csr) {
+    use_csr(bridge, store, wanted, profile, objections, resolved);
+    return resolved;
+  }
   if (wanted.new_key.has_value() == wanted.key.has_value()) {
-    throw Error{ErrorKind::invalid_input, "name the key: --new-key LABEL for one to be made, or --key SELECTOR"};
+    throw Error{ErrorKind::invalid_input,
+                "name the key: --new-key LABEL for one to be made, or --key SELECTOR; or bring a CSR: --csr FILE"};
   }
   if (wanted.new_key) {
     make_key(bridge, store, *wanted.new_key,
@@ -151,18 +202,21 @@ NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, c
     if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
     use_key(bridge, store, *wanted.key, accepted_of_key(&profile, wanted.wishes), request);
   }
-  return request;
+  return resolved;
 }
+
+}  // namespace
 
 Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
   try {
-    const auto request = resolve(actor, bridge, store, wanted);
+    const auto [request, judgement] = resolve(actor, bridge, store, wanted, Objections::refused);
     Enrolment made;
     made.uses_left_over_key = wanted.new_key && request.key.source == workflow::KeyWish::Source::use;
     made.id = create_request(store, request, timing_for(bridge.settings(), request.provider), bridge.clock().now(),
                              random_bytes(8))
                   .id;
     made.advice = x509::advice(request.ask.content);
+    made.advice.insert(made.advice.end(), judgement.notes.begin(), judgement.notes.end());
     return made;
   } catch (const Error& error) {
     const std::string open(error.detail("same-order"));
@@ -174,20 +228,38 @@ Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, con
 }
 
 EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
-  const NewRequest request = resolve(actor, bridge, store, wanted);
-  const bool made = request.key.source == workflow::KeyWish::Source::make;
+  const auto [request, judgement] = resolve(actor, bridge, store, wanted, Objections::collected);
+  using Source = workflow::KeyWish::Source;
+  EnrolmentCheck check;
+  check.provider = request.provider;
+  check.profile = request.profile;
+  check.notes = x509::advice(request.ask.content);
+  check.notes.insert(check.notes.end(), judgement.notes.begin(), judgement.notes.end());
+  check.dry_run = "the provider has no dry run";
+  if (!judgement.objections.empty()) {
+    for (const auto& fault : judgement.objections) {
+      check.csr_faults.push_back(fmt::format("{}: {}", fault.name, sentence_of(fault)));
+    }
+    if (auto hint = copy_hint(bridge.settings().profile(request.profile), judgement); !hint.empty()) {
+      check.notes.push_back(std::move(hint));
+    }
+    check.dry_run = "the provider was not asked, since the CSR is refused";
+    return check;
+  }
+  const bool made = request.key.source == Source::make;
   const auto now = bridge.clock().now();
   workflow::Order order = order_of(request);
   order.id = RequestId(std::string(16, '0'));
   order.created_at = now;
-  Bytes csr = made ? unsigned_csr(request) : signed_csr(bridge, request);
+  Bytes csr = made                                    ? unsigned_csr(request)
+              : request.key.source == Source::brought ? request.key.csr
+                                                      : signed_csr(bridge, request);
   const auto provider = bridge.provider(request.provider);
   auto added = provider->draft(order, csr, now);
-  EnrolmentCheck check{
-      request.provider, request.profile, {}, {}, x509::advice(request.ask.content), "the provider has no dry run"};
   check.notes.insert(check.notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Draft draft = draft_of(std::move(csr), std::move(added), now);
-  const workflow::Key key;
+  workflow::Key key;
+  if (request.key.source == Source::brought) key.spki = request.key.spki;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kCheckLimit};
   check.reasons = provider->check(call);
   if (check.reasons.empty()) check.reasons = fatal_once_signed(order, draft, now);

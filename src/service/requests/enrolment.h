@@ -10,14 +10,15 @@
 #include <string>
 #include <vector>
 
-// Getting a certificate for a key in a token: what was typed, everything that can be refused before anything is
-// written, and the request. Orders that are complete already are for enroll.h.
+// Getting a certificate, for a key in a token or for a CSR that somebody else made: what was typed, everything that can
+// be refused before anything is written, and the request.
 namespace hsmbridge::service {
 
 // What one enrolment asks for: what was typed, or a row of a batch. What is left out comes from the profile.
 struct NewEnrolment {
   std::optional<std::string> provider, profile, token;
   std::optional<std::string> new_key, spec, key;  // one of the two keys
+  std::optional<std::string> csr;                 // or the file of a CSR, which goes as it is
   AskWishes wishes;
   std::optional<x509::Content> like;
   std::vector<std::string> install;
@@ -27,10 +28,6 @@ struct NewEnrolment {
 std::vector<std::string> enrolment_columns();
 NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment typed);
 
-// Everything that can be refused is refused here: names, the key, the PIN, provider, trust anchors. A key that is there
-// may sign proofs. Throws conflict with the detail "same-order" or "done-by" where the same words ordered before.
-NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
-
 struct Enrolment {
   RequestId id;
   enum class How {
@@ -39,13 +36,17 @@ struct Enrolment {
     done,     // likewise, and its certificate is in use
   } how = How::ordered;
   bool uses_left_over_key = false;  // the new key is there: made for a request that ended without a certificate
-  std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
+  // What is odd about a server's names, and what is to be known of a CSR that was brought: a sentence each.
+  std::vector<std::string> advice;
 };
+// Everything that can be refused is refused here: names, the key, the PIN, the CSR, provider, trust anchors. A key that
+// is there may sign proofs.
 Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
 
 // What would speak against an enrolment, found without making or ordering anything.
 struct EnrolmentCheck {
   std::string provider, profile;
+  std::vector<std::string> csr_faults;  // what speaks against a CSR that was brought: the provider is not asked then
   std::vector<std::string> reasons;     // why the provider cannot carry it
   std::vector<std::string> objections;  // of its dry run
   std::vector<std::string> notes;

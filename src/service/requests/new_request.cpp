@@ -31,7 +31,7 @@ bool is_like(const workflow::Order& one, const workflow::Order& other) {
   const auto* first = one.enrolment();
   const auto* second = other.enrolment();
   return first != nullptr && second != nullptr && one.provider == other.provider && one.profile == other.profile &&
-         first->token == second->token && first->content == second->content;
+         first->token == second->token && first->content == second->content && first->key.csr == second->key.csr;
 }
 
 // Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
@@ -58,10 +58,15 @@ void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   if (!open) return;
   const auto record = store.find(*open);
   const bool same = record && asks_the_same(record->order, order);
-  const auto key = request.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
-  Error error{ErrorKind::conflict,
-              fmt::format("request {} already {}{} in token {}{}", open->str(), key, request.key.selector,
-                          request.token, same ? "" : ", and what it asks for is something else")};
+  using Source = workflow::KeyWish::Source;
+  const std::string does =
+      request.key.source == Source::brought
+          ? "is open for this CSR"
+          : fmt::format("{} {} in token {}",
+                        request.key.source == Source::make ? "makes the key" : "is open for the key",
+                        request.key.selector, request.token);
+  Error error{ErrorKind::conflict, fmt::format("request {} already {}{}", open->str(), does,
+                                               same ? "" : ", and what it asks for is something else")};
   error.with("request", open->str())
       .with("state", record ? std::string(workflow::to_string(workflow::name_of(record->state))) : "");
   if (same) error.with("same-order", open->str());

@@ -15,7 +15,7 @@ namespace hsmbridge::service {
 // A certificate that somebody wants, every name resolved.
 struct NewRequest {
   std::string provider, profile, token;  // names in the configuration
-  workflow::KeyWish key;                 // make: with its CKA_ID; use: a selector that names one key
+  workflow::KeyWish key;  // make: with its CKA_ID; use: a selector that names one key; or brought, without a token
   x509::RequestedContent ask;
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting

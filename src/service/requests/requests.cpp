@@ -84,7 +84,8 @@ RequestRow row_of(const workflow::RequestLine& line) {
   row.kind = line.kind;
   row.state = std::string(workflow::to_string(line.state));
   row.what = line.names;
-  row.key = line.key.empty() && line.token.empty() ? "-" : line.token + "/" + line.key;
+  // Of a CSR that was brought the key is in no token.
+  row.key = line.token.empty() ? (line.key.empty() ? "-" : line.key) : line.token + "/" + line.key;
   row.predecessor = line.predecessor.substr(0, 12);
   row.provider = line.provider;
   row.waits_for = std::string(workflow::waits_for(line.state));

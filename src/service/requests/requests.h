@@ -38,7 +38,7 @@ struct RequestRow {
   workflow::Kind kind = workflow::Kind::enroll;
   std::string state;
   std::string what;         // the names asked for, or the subject
-  std::string key;          // "web/web-2026"
+  std::string key;          // "web/web-2026"; of a CSR that was brought "csr:1a2b3c4d5e6f"
   std::string predecessor;  // the certificate that it renews or revokes, the beginning of its SHA-256; "" for none
   std::string provider;
   std::string waits_for;

@@ -151,8 +151,9 @@ std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::
     const bool sweeps = due <= since_boot;
     if (sweeps) {
       const auto now = place.clock().now();
-      tell(sweep->round(store, now), now);
-      due = since_boot + Sweep::kInterval;
+      const auto result = sweep->round(store, now);
+      tell(result, now);
+      due = since_boot + result.next_in;
     }
     if (sweeps || status.is_old()) status.count(store);
     return std::min<Duration>(kCountInterval, due - since_boot);

@@ -71,6 +71,10 @@ void Engine::Impl::collect() {
   for (Finished& one : pool_.take()) {
     tell(&EngineObserver::finished, one.work.claim, one.error ? &*one.error : nullptr);
     note_lane(one);
+    const std::string& provider = one.work.claim.record.order.provider;
+    if (one.work.lane.starts_with("provider:") && options_.per_minute.contains(provider)) {
+      unsettled_[provider] += static_cast<int>(one.calls) - 1;
+    }
     kept_.push_back(std::move(one));
   }
   for (const std::string& what : pool_.overdue()) note(Gravity::warning, what);

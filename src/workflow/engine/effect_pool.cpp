@@ -10,8 +10,8 @@
 
 namespace hsmbridge::workflow {
 
-EffectPool::EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine)
-    : runner_(runner), clock_(clock), engine_(engine) {}
+EffectPool::EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine, std::function<unsigned long()> calls)
+    : runner_(runner), clock_(clock), engine_(engine), calls_(std::move(calls)) {}
 
 EffectPool::~EffectPool() {
   {
@@ -87,12 +87,15 @@ Finished EffectPool::run(Work work) {
   const Duration left = std::min(finished.work.time_limit, claim.call_until.value_or(claim.lease).left());
   if (left <= Duration::zero()) {
     finished.begun = false;
+    finished.calls = 0;
   } else {
+    const unsigned long before = calls_ ? calls_() : 0;
     try {
       finished.outcome = runner_.run(claim, clock_.now(), left);
     } catch (...) {
       finished.error = current_error();
     }
+    if (calls_) finished.calls = calls_() - before;
   }
   failpoint("engine.after-run");
   finished.at = clock_.now();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -31,6 +32,7 @@ struct Finished {
   EffectOutcome outcome;
   std::optional<Error> error;  // what the runner threw, or why it was not called
   Instant at{};
+  unsigned long calls = 1;      // of the provider, that the runner made
   std::string aside = {};       // the file that keeps it while the store takes nothing; set by the engine
   bool waits_for_lane = false;  // set by the engine: the lane is down, and the request is not to blame
 };
@@ -40,7 +42,8 @@ struct Finished {
 // pool. Thread rule: all functions are the engine thread's; the runner is called from the pool's threads.
 class EffectPool {
  public:
-  EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine);
+  // `calls`: EngineOptions::calls_of_this_thread.
+  EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine, std::function<unsigned long()> calls);
   ~EffectPool();  // waits for what is running
   EffectPool(const EffectPool&) = delete;
   EffectPool& operator=(const EffectPool&) = delete;
@@ -79,6 +82,7 @@ class EffectPool {
   EffectRunner& runner_;
   const Clock& clock_;
   Wakeup& engine_;
+  const std::function<unsigned long()> calls_;
 
   std::mutex mutex_;  // guards all below
   std::map<std::string, Lane> lanes_;

@@ -46,8 +46,17 @@ ClaimQuery Engine::Impl::query() {
   return query;
 }
 
+void Engine::Impl::settle_permissions() {
+  for (auto& [provider, more] : unsettled_) {
+    store_->settle_permissions(provider, options_.per_minute.at(provider), more, clock_.now());
+    if (more < 0) paused_.erase("provider:" + provider);  // what is there again need not be waited for
+    more = 0;
+  }
+}
+
 bool Engine::Impl::claim_and_start() {
   spread_after_start();
+  settle_permissions();
   ClaimQuery wanted = query();
   wanted.give_back = give_back_;
   std::vector<Claim> claims = store_->claim(wanted, clock_.now());

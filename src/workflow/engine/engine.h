@@ -40,6 +40,9 @@ struct EngineOptions {
   std::string worker;                     // names the lease holder: host, process id, random
   std::map<std::string, unsigned> lanes;  // "provider:tsb" -> 4 (its `concurrency`), "token:web" -> 1, "local" -> 2
   std::map<std::string, unsigned> per_minute;  // provider -> calls a minute, for all processes; absent = no limit
+  // How many calls of providers the calling thread has made so far. An effect of a provider's lane may make none or many,
+  // and takes one permission before; the difference is settled afterwards. Without it each counts as one call.
+  std::function<unsigned long()> calls_of_this_thread;
   // provider -> its times; absent = the defaults. The timers of every provider named here ring in this engine, also
   // when it has no lane of that provider: a deadline needs nothing of it.
   std::map<std::string, Timing> timing;

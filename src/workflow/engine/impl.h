@@ -36,7 +36,7 @@ class Engine::Impl {
         clock_(clock),
         options_(std::move(options)),
         started_at_(clock.now()),
-        pool_(runner, clock, wakeup_) {
+        pool_(runner, clock, wakeup_, options_.calls_of_this_thread) {
     if (options_.worker.empty()) throw Error{ErrorKind::internal, "an engine needs a worker's name"};
   }
 
@@ -82,6 +82,7 @@ class Engine::Impl {
   void give_up_storing(Finished& finished, const Error& error);
   void do_chore();
   bool claim_and_start();
+  void settle_permissions();
   void start_or_wait(Claim& claim, std::vector<Claim>& once_only);
   void spread_after_start();
   void start_once_only(std::vector<Claim> claims);
@@ -119,13 +120,14 @@ class Engine::Impl {
   std::optional<Duration> wall_;                    // the wall clock less since_boot, as last seen
   std::optional<Duration> aside_due_;               // Clock::since_boot; none: at once
   LeftOver left_over_;
-  std::vector<Finished> kept_;         // answers that are not on disk yet
-  std::vector<GiveBack> give_back_;    // claims that go back with the next claim
-  std::optional<Duration> chore_due_;  // Clock::since_boot; none: at once
-  bool spread_ = false;                // the polls that were late when this engine began
-  bool ask_ = true;                    // something was written since `until` was asked
-  bool failing_ = false;               // the store's last word
-  EffectPool pool_;                    // last: its threads end first
+  std::vector<Finished> kept_;            // answers that are not on disk yet
+  std::vector<GiveBack> give_back_;       // claims that go back with the next claim
+  std::map<std::string, int> unsettled_;  // provider -> calls beyond the permissions that were taken for them
+  std::optional<Duration> chore_due_;     // Clock::since_boot; none: at once
+  bool spread_ = false;                   // the polls that were late when this engine began
+  bool ask_ = true;                       // something was written since `until` was asked
+  bool failing_ = false;                  // the store's last word
+  EffectPool pool_;                       // last: its threads end first
 };
 
 }  // namespace hsmbridge::workflow

@@ -16,6 +16,8 @@
 // here is found by the round-trip test, which compares whole values.
 // v("name", …) must be there when it is read. v.added("name", …) came after store version 3: where an older journal
 // lacks it, the member keeps the value that its type was made with, which must mean what the older program did.
+// v.some("name", …) came later too, and is written only where it is not empty: an older program, which refuses a member
+// that it does not know, still reads every journal that does without it.
 // v.text(…) is what a server, a token or a person said, for people to read, and v.few(…) a list that a server can make
 // as long as it likes: both are cut when they are written, so that nobody's words fill the store.
 // v.tagged("name", …) is a variant: the word of its alternative under that name, and that one's members beside it.
@@ -33,7 +35,7 @@ inline constexpr std::array kWords<decltype(Order::what)>{to_string(Kind::enroll
 template <>
 inline constexpr std::array kWords<decltype(IssuedResult::product)>{"certificate"sv, "signature"sv, "file"sv};
 template <>
-inline constexpr std::array kWords<KeyWish::Source>{"make"sv, "use"sv};
+inline constexpr std::array kWords<KeyWish::Source>{"make"sv, "use"sv, "brought"sv};
 template <>
 inline constexpr std::array kWords<Approver::Decision>{"pending"sv, "approved"sv, "rejected"sv};
 template <>
@@ -56,7 +58,7 @@ namespace {
   }
 
 FIELDS(KeyWish, v("source", x.source), v("selector", x.selector), v("spec", x.spec), v("cka_id", x.cka_id),
-       v.added("spki", x.spki), v.added("accept", x.accept))
+       v.added("spki", x.spki), v.added("accept", x.accept), v.some("csr", x.csr))
 FIELDS(InstallTarget, v("name", x.name), v("detail", x.detail))
 FIELDS(Predecessor, v("certificate", x.certificate), v("der", x.der), v("spki", x.spki), v("status", x.status),
        v("reference", x.reference), v("provider_state", x.provider_state))
@@ -211,6 +213,10 @@ class Writer {
   void added(const char* name, const T& value) {
     (*this)(name, value);
   }
+  template <class T>
+  void some(const char* name, const T& value) {
+    if (!value.empty()) (*this)(name, value);
+  }
   void text(const char* name, const std::string& value) { (*this)(name, as_written(value)); }
   template <class T>
   void few(const char* name, const std::vector<T>& values) {
@@ -308,6 +314,10 @@ class Reader {
   template <class T>
   void added(const char* name, T& value) {
     if (json_.find(name) != nullptr) (*this)(name, value);
+  }
+  template <class T>
+  void some(const char* name, T& value) {
+    added(name, value);
   }
   void text(const char* name, std::string& value) { (*this)(name, value); }
   template <class T>
@@ -455,7 +465,14 @@ Json to_json(const Order& order) {
   return Writer(nullptr).journalled(order);
 }
 Order order_from(const Json& json) {
-  return read_text(Text::order, json, [](const Json& text) { return Reader(text, nullptr).journalled<Order>(); });
+  return read_text(Text::order, json, [](const Json& text) {
+    Order order = Reader(text, nullptr).journalled<Order>();
+    const Enroll* const enrolment = order.enrolment();
+    const bool brought = enrolment != nullptr && enrolment->key.source == KeyWish::Source::brought;
+    if (brought == order.brought_csr().empty())
+      throw Error{ErrorKind::corrupt, "a CSR without its key, or a key without its CSR"};
+    return order;
+  });
 }
 
 Json to_json(const State& state, DraftShelf* drafts) {

@@ -100,7 +100,7 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
 Decision begin(const Order& order, const Timing& timing) {
   const Event created{order.created_at, order.created_by, Created{order}};
   const Context context{order, created, timing};
-  State state = Preparing{};
+  State state = first_state(order);
   std::vector<Effect> effects = wanted_effects(state, context);
   return Decision{std::move(state), std::move(effects), "the request is created", record_changes_at_begin(order)};
 }

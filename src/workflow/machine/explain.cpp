@@ -153,8 +153,9 @@ class Explainer {
     waiting_commands();
   }
   void tell(const Prepared&) {
-    say(revokes() ? "What is requested is written down; nothing has left this machine."
-                  : "Key and draft are ready and verified; nothing has left this machine.");
+    say(revokes()                             ? "What is requested is written down; nothing has left this machine."
+        : record_.order.brought_csr().empty() ? "Key and draft are ready and verified; nothing has left this machine."
+                                              : "CSR and draft are ready and verified; nothing has left this machine.");
     next_by(EffectName::check_draft, "checks the draft against the policy and against what the provider can carry");
     waiting_commands();
   }
@@ -343,11 +344,14 @@ class Explainer {
                         record_.order.revocation()->reason));
       return offer("hsmbridge cert list --status revoked");
     }
+    // Who brought a CSR waits for the certificate, which is in no place then.
+    const bool nowhere = !record_.order.brought_csr().empty() && enrolment_of(record_.order).targets.empty();
     ended(state.late
               ? fmt::format("Certificate {} arrived after the request had been given up. It was checked and recorded, "
                             "not installed; revoke it if it is not wanted.",
                             state.certificate.substr(0, 16))
-              : fmt::format("Certificate {} was issued, checked and installed.", state.certificate.substr(0, 16)));
+              : fmt::format("Certificate {} was issued, checked and {}.", state.certificate.substr(0, 16),
+                            nowhere ? "stored" : "installed"));
     for (const std::string& target : state.skipped) {
       text_.what_happened += fmt::format(" It was not installed at {}: that target was skipped.", target);
     }
@@ -361,7 +365,7 @@ class Explainer {
     if (state.late) {
       offer(fmt::format("hsmbridge cert revoke {} --reason cessationOfOperation", state.certificate.substr(0, 12)));
     }
-    offer("hsmbridge cert show " + state.certificate.substr(0, 12));
+    offer((nowhere ? "hsmbridge cert export " : "hsmbridge cert show ") + state.certificate.substr(0, 12));
   }
   void tell(const Rejected& state) {
     ended(fmt::format("{} rejected it{}.", state.by.empty() ? "Somebody at the provider" : state.by,

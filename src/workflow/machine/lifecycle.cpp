@@ -50,9 +50,10 @@ std::vector<StatusChange> record_changes_at_begin(const Order& order) {
   if (revocation == nullptr) return {};
   const Predecessor& old = revocation->predecessor;
   std::vector<StatusChange> changes{{Of::certificate, old.certificate, {}, status::kRevoking}};
-  // The key is what somebody else may have, whatever becomes of the revocation.
+  // The key is what somebody else may have, whatever becomes of the revocation, and whether our own is still there.
   if (revocation->reason == kKeyCompromise && !old.spki.empty()) {
-    changes.push_back({Of::key, old.spki.str(), {status::kActive, status::kRetired}, status::kCompromised});
+    changes.push_back(
+        {Of::key, old.spki.str(), {status::kActive, status::kRetired, status::kDestroyed}, status::kCompromised});
   }
   return changes;
 }

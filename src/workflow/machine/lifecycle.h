@@ -29,9 +29,9 @@ inline constexpr const char* kPlanned = "planned";
 inline constexpr const char* kPlannedAtRandom = "planned-at-random";
 inline constexpr const char* kPlannedById = "planned-by-id";
 inline constexpr const char* kActive = "active";
-inline constexpr const char* kRetired = "retired";      // replaced everywhere; it stays in its token
-inline constexpr const char* kDestroyed = "destroyed";  // by a person, with `key delete`
-inline constexpr const char* kCompromised = "compromised";
+inline constexpr const char* kRetired = "retired";          // replaced everywhere; it stays in its token
+inline constexpr const char* kDestroyed = "destroyed";      // by a person, with `key delete`
+inline constexpr const char* kCompromised = "compromised";  // whether it was destroyed or not: somebody has a copy
 }  // namespace status
 
 // Whether a key's status is one of the three of a key that is not known to be made.

@@ -45,6 +45,11 @@ std::string Order::token() const {
   return enrolment() == nullptr ? std::string{} : enrolment()->token;
 }
 
+const Bytes& Order::brought_csr() const {
+  static const Bytes kNone;
+  return enrolment() == nullptr ? kNone : enrolment()->key.csr;
+}
+
 const Enroll& enrolment_of(const Order& order) {
   if (const Enroll* enrolment = order.enrolment()) return *enrolment;
   throw Error{ErrorKind::internal,
@@ -94,6 +99,11 @@ std::string work_of(const Order& order) {
   } else if (const Enroll* enrolment = order.enrolment()) {
     add(enrolment->token);
     add(enrolment->key.selector);
+    // The same CSR at the same provider is the same work, whatever else is typed.
+    if (enrolment->key.source == KeyWish::Source::brought) {
+      add(order.provider);
+      add(hex(sha256(enrolment->key.csr)));
+    }
     if (enrolment->key.source == KeyWish::Source::use) {
       add(order.provider);
       add(order.profile);

@@ -16,16 +16,24 @@
 // back.
 namespace hsmbridge::workflow {
 
-// The key of a request: one to be made, or one that is there.
+// The key of a request: one to be made, one that is there, or somebody else's.
 struct KeyWish {
-  enum class Source { make, use };
+  enum class Source {
+    make,
+    use,
+    brought,  // in no token of ours: a CSR that it signed was brought, which goes as it is
+  };
   Source source = Source::use;
-  std::string selector;  // use: label, id=hex or RFC 7512 URI. make: the label of the new key
-  std::string spec;      // make: "ec:P-256", "rsa:3072", "ed25519"
-  std::string cka_id;    // make: 32 hex digits, chosen before generation and journalled with the order
-  SpkiHash spki = {};    // use: the one that is meant, where it was known; empty: whichever the selector names
+  // use: label, id=hex or RFC 7512 URI. make: the label of the new key. brought: what lists call it, "csr:" and the
+  // beginning of the SHA-256 of the CSR
+  std::string selector;
+  std::string spec;    // make: "ec:P-256", "rsa:3072", "ed25519"
+  std::string cka_id;  // make: 32 hex digits, chosen before generation and journalled with the order
+  SpkiHash spki =
+      {};  // use: the one that is meant, where it was known; empty: whichever the selector names. brought: it
   // use: what may be wrong with it, names of config::key_flaws().
   std::vector<std::string> accept = {};
+  Bytes csr = {};  // brought: DER, its own signature verified when the order was made
 
   bool operator==(const KeyWish&) const = default;
 };
@@ -52,9 +60,9 @@ struct Predecessor {
   bool operator==(const Predecessor&) const = default;
 };
 
-// A certificate that is asked for a key of ours.
+// A certificate that is asked for a key.
 struct Enroll {
-  std::string token;  // a name in the configuration
+  std::string token;  // a name in the configuration; "" for a key that was brought
   KeyWish key;
   x509::RequestedContent content;  // what the certificate shall say
   std::vector<InstallTarget> targets;
@@ -84,7 +92,7 @@ enum class Product {
 struct KindTraits {
   Kind kind;
   std::string_view name;  // in journals and lists; it never changes
-  bool needs_key;         // a key of ours signs a CSR for it
+  bool needs_key;         // there is a CSR, signed by a key of ours unless one was brought (KeyWish::Source)
   Product product;
 };
 inline constexpr KindTraits kKinds[] = {
@@ -119,6 +127,8 @@ struct Order {
   const Predecessor* predecessor() const;  // of a renewal and a revocation, else null
   const Revoke* revocation() const { return std::get_if<Revoke>(&what); }
   std::string token() const;  // whose key it uses; "" for none
+  // The CSR that somebody else made and that goes as it is: no token has a part in it. Empty for a key of ours.
+  const Bytes& brought_csr() const;
 
   bool operator==(const Order&) const = default;
 };

@@ -25,18 +25,28 @@ Next from_unsent(const PreparedRequest& prepared, const Context& context) {
   if (const auto answer = answer_of(context)) {
     return two_orders(prepared, *answer, "nothing newer was sent", context.at());
   }
-  if (const auto* old = context.is<DraftTooOld>()) return built_anew(prepared, *old);
+  if (const auto* old = context.is<DraftTooOld>()) return built_anew(context.order, prepared, *old);
   return given_up(wish_of(context));
 }
 
 }  // namespace
 
-State built_anew(const PreparedRequest& prepared, const DraftTooOld& old) {
-  Preparing next{prepared.key,
-                 {},
-                 prepared.attempts_made,
-                 old.why.empty() ? fmt::format("the draft was {} old", spoken(old.age)) : old.why,
-                 prepared.sent};
+Preparing first_state(const Order& order) {
+  Preparing state;
+  if (const Bytes& csr = order.brought_csr(); !csr.empty()) {
+    const KeyWish& wish = enrolment_of(order).key;
+    Key key;
+    key.label = wish.selector;
+    key.spki = wish.spki;
+    state.key = std::move(key);
+    state.csr = csr;
+  }
+  return state;
+}
+
+State built_anew(const Order& order, const PreparedRequest& prepared, const DraftTooOld& old) {
+  Preparing next{prepared.key, order.brought_csr(), prepared.attempts_made,
+                 old.why.empty() ? fmt::format("the draft was {} old", spoken(old.age)) : old.why, prepared.sent};
   const unsigned before = prepared.sent ? prepared.sent->last_attempt : 0;
   if (prepared.attempts_made > before) next.sent = SentDraft{prepared.draft, prepared.attempts_made};
   return next;

@@ -79,7 +79,7 @@ Next from(const Submitting& state, const Context& context) {
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
     if (answer->outdated && !state.wish) {
-      return built_anew(state.prepared, DraftTooOld{Duration::zero(), answer->problem.message});
+      return built_anew(context.order, state.prepared, DraftTooOld{Duration::zero(), answer->problem.message});
     }
     return not_accepted(state.prepared, *answer, state.wish, context.timing);
   }
@@ -103,7 +103,7 @@ Next from(const Submitting& state, const Context& context) {
     next.wish = wish_of(context);
     return State{std::move(next)};
   }
-  if (const auto* old = context.is<DraftTooOld>()) return built_anew(state.prepared, *old);
+  if (const auto* old = context.is<DraftTooOld>()) return built_anew(context.order, state.prepared, *old);
   return given_up(wish_of(context));
 }
 

@@ -22,7 +22,9 @@ Next from(const Preparing& state, const Context& context);
 Next from(const Prepared& state, const Context& context);
 Next from(const AwaitingLocalApproval& state, const Context& context);
 Next from(const AwaitingCommand& state, const Context& context);
-State built_anew(const PreparedRequest& prepared, const DraftTooOld& old);
+// What a request begins in: with nothing, or with the key and the CSR that were brought.
+Preparing first_state(const Order& order);
+State built_anew(const Order& order, const PreparedRequest& prepared, const DraftTooOld& old);
 
 // submitting.cpp
 Next from(const Submitting& state, const Context& context);

@@ -40,8 +40,7 @@ void check_names(FindingCollector& judge, const Content& asked, const Content& f
     (in_subject.count(key) != 0 ? copied : unrequested).push_back(name.text);
   }
   if (!missing.empty()) {
-    judge.note(there.empty() ? "san-dropped" : "san-missing",
-               "asked " + listed(missing) + ", which the certificate does not name");
+    judge.note(there.empty() ? "san-dropped" : "san-missing", "asked " + listed(missing) + ", which is not there");
   }
   if (!unrequested.empty()) judge.note("san-unrequested", "not asked, found " + listed(unrequested));
   if (!copied.empty()) judge.note("san-from-subject", "asked in the subject only, found as well " + listed(copied));
@@ -175,12 +174,15 @@ constexpr std::string_view kHarmless[] = {
     "2.16.840.1.113730.4.1",   // nsSGC
 };
 
+bool is_harmless(std::string_view purpose) {
+  return std::find(std::begin(kHarmless), std::end(kHarmless), purpose) != std::end(kHarmless);
+}
+
 std::string_view finding_of(const std::string& purpose) {
   for (const PowerRow& row : kPowers) {
     if (row.oid == purpose) return row.finding;
   }
-  const bool harmless = std::find(std::begin(kHarmless), std::end(kHarmless), purpose) != std::end(kHarmless);
-  return harmless ? "extended-key-usage-added" : "special-usage-added";
+  return is_harmless(purpose) ? "extended-key-usage-added" : "special-usage-added";
 }
 
 const Extension* find_extension(const Content& content, const Oid& oid) {
@@ -404,6 +406,10 @@ void check_criticality(FindingCollector& judge, const Content& asked, const Cont
 }
 
 }  // namespace
+
+bool only_uses_names(const Oid& extended_key_usage) {
+  return is_harmless(extended_key_usage.dotted());
+}
 
 void check_content(FindingCollector& judge, const Content& asked, const Content& found) {
   check_names(judge, asked, found);

@@ -9,4 +9,8 @@ namespace hsmbridge::x509 {
 // each difference with `judge`.
 void check_content(FindingCollector& judge, const Content& asked, const Content& found);
 
+// Whether an extended key usage only lets the holder of a key prove the names in its certificate (TLS, mail, IPsec).
+// Every other one is a power of its own.
+bool only_uses_names(const Oid& extended_key_usage);
+
 }  // namespace hsmbridge::x509

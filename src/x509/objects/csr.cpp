@@ -15,6 +15,8 @@ namespace hsmbridge::x509 {
 namespace {
 
 const Oid kExtensionRequest{"1.2.840.113549.1.9.14"};  // RFC 2985 §5.4.2
+// Microsoft's szOID_CERT_EXTENSIONS: the same by another name, which CAs obey as well (OpenSSL's NID_ms_ext_req).
+const Oid kMicrosoftExtensions{"1.3.6.1.4.1.311.2.1.14"};
 const Oid kChallengePassword{"1.2.840.113549.1.9.7"};  // RFC 2985 §5.4.1
 
 Bytes attribute(const Oid& type, Bytes value) {
@@ -81,7 +83,7 @@ void decode_attributes(Csr& csr, der::Reader attributes) {
     const ByteView values = one.expect(der::kSet, "request attribute values").whole;
     found.values.assign(values.begin(), values.end());
     one.expect_end("request attribute");
-    if (found.type == kExtensionRequest) {
+    if (found.type == kExtensionRequest || found.type == kMicrosoftExtensions) {
       if (extensions_seen) throw Error{ErrorKind::invalid_input, "two extensionRequest attributes"};
       extensions_seen = true;
       apply_extensions(csr.content, decode_extensions(only_value(found.values, "extensionRequest")));

@@ -61,7 +61,8 @@ const KeyKind& kind_of(const Oid& algorithm, der::Reader& parameters) {
   refuse_key(curve ? "curve " + curve->name() : "algorithm " + algorithm.name());
 }
 
-void take_apart_rsa(Parts& parts) {
+// Of any size, in `parts.bits`.
+void read_rsa(Parts& parts) {
   der::Reader key = der::inside(parts.bits, der::kSequence, "RSAPublicKey");
   const ByteView modulus = key.integer("RSA modulus");
   const ByteView exponent = key.integer("RSA exponent");
@@ -70,13 +71,17 @@ void take_apart_rsa(Parts& parts) {
   parts.modulus = without_leading_zeros(modulus);
   parts.exponent = without_leading_zeros(exponent);
   parts.spec.bits = bit_length(modulus);
+}
+
+void take_apart_rsa(Parts& parts) {
+  read_rsa(parts);
   if (parts.spec.bits < kLeastRsaBits || parts.spec.bits > kMostRsaBits) {
     refuse_key("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
   }
   // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
   const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
   if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
-    refuse_key("its RSA exponent " + hex(exponent));
+    refuse_key("its RSA exponent " + hex(parts.exponent));
   }
 }
 
@@ -230,10 +235,20 @@ Bytes key_identifier(ByteView spki, KeyIdentifierMethod method) {
   return identifier;
 }
 
-Bytes rsa_exponent(ByteView spki) {
-  const Bytes canonical = canonical_spki(spki);
-  const Parts parts = take_apart_spki(canonical);
-  return Bytes(parts.exponent.begin(), parts.exponent.end());
+std::optional<RsaNumbers> rsa_numbers(ByteView spki) {
+  try {
+    der::Reader sequence = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
+    der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
+    if (algorithm.oid("SubjectPublicKeyInfo algorithm").dotted() != key_kind({KeyType::rsa, 0}).algorithm) {
+      return std::nullopt;
+    }
+    Parts parts;
+    parts.bits = sequence.octet_aligned_bits("subjectPublicKey");
+    read_rsa(parts);
+    return RsaNumbers{to_bytes(parts.modulus), to_bytes(parts.exponent)};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 std::string spki_to_pem(ByteView spki) {

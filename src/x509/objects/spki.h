@@ -4,6 +4,9 @@
 #include "base/strong.h"
 #include "x509/objects/algorithm.h"
 
+#include <optional>
+#include <string>
+
 // A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) is DER bytes everywhere in this project; an EVP_PKEY exists only inside
 // verify.cpp.
 namespace hsmbridge::x509 {
@@ -31,8 +34,12 @@ enum class KeyIdentifierMethod {
   sha256,  // RFC 7093 §2 method 1: the leftmost 160 bits
 };
 Bytes key_identifier(ByteView spki, KeyIdentifierMethod method = KeyIdentifierMethod::sha1);
-// The public exponent of an RSA key as unsigned big-endian, 65537 being 010001; empty for another key.
-Bytes rsa_exponent(ByteView spki);
+// The numbers of an RSA key as unsigned big-endian without leading zeros, 65537 being 010001; also of one that is not
+// supported (its size, its exponent). Nothing for another key, and for bytes that are no RSA key.
+struct RsaNumbers {
+  Bytes modulus, exponent;
+};
+std::optional<RsaNumbers> rsa_numbers(ByteView spki);
 
 std::string spki_to_pem(ByteView spki);
 // One line for authorized_keys: "ssh-rsa AAAA…", "ecdsa-sha2-nistp256 …", "ssh-ed25519 …" (RFC 4253 §6.6, RFC 5656

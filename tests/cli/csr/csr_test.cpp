@@ -263,7 +263,7 @@ TEST_CASE("a CSR that was changed is found out by check and by show") {
   cli.write("b.der", der);
   const auto check = cli.run({"csr", "check", "b.der"});
   CHECK(check.status == 1);
-  CHECK(check.out == "signature: does not verify with the key in the request\n");
+  CHECK(check.out == "signature: does not verify with the key in the request (RFC 2986 section 4.2)\n");
   const auto shown = cli.run({"csr", "show", "b.der"});
   CHECK(shown.status == 0);
   CHECK(shown.err == "hsmbridge: warning: its signature does not verify\n");

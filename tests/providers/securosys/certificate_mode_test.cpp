@@ -20,7 +20,7 @@ struct Case {
   std::optional<x509::Certificate> issuer = {};
 
   std::vector<std::string> check(Generation generation) {
-    return check_certificate_request(settings, generation, ask, x509::parse_csr(test::csr_for(key, ask)), issuer);
+    return check_certificate_request(settings, generation, ask, issuer);
   }
   CertificateSignRequest request(Generation generation) {
     return certificate_sign_request(generation, ask, x509::parse_csr(test::csr_for(key, ask)));

@@ -489,20 +489,43 @@ AuditReport MemoryStore::verify_audit(AuditDepth) {
   return read([](Content& all) { return AuditReport{all.head, all.leaves.size(), {}, 0}; });
 }
 
+namespace {
+
+// A bucket of permissions that fills by one every `interval`.
+struct Bucket {
+  explicit Bucket(unsigned per_minute)
+      : burst(std::max(1U, per_minute / 4)),
+        interval((60'000 + (per_minute - burst)) / (per_minute - burst + 1)),
+        size(interval * burst) {}
+  unsigned burst;
+  Duration interval, size;
+};
+
+}  // namespace
+
 std::optional<Instant> MemoryStore::take_permission(const std::string& provider, unsigned per_minute, Instant now) {
   if (per_minute == 0) return std::nullopt;
   return write(
       [&](Transaction&, Content& all) -> std::optional<Instant> {
-        const unsigned burst = std::max(1U, per_minute / 4);
-        const Duration interval{(60'000 + (per_minute - burst)) / (per_minute - burst + 1)};
-        const Instant latest = now + interval * burst;
+        const Bucket bucket(per_minute);
         Instant& full = all.full_at.try_emplace(provider, now).first->second;
-        full = std::clamp(full, now, latest);
-        if (full + interval > latest) return full + interval - interval * burst;
-        full += interval;
+        if (full > now + bucket.size + Duration{60'000}) full = now + bucket.size;  // a clock was set back
+        full = std::max(full, now);
+        if (full + bucket.interval > now + bucket.size) return full + bucket.interval - bucket.size;
+        full += bucket.interval;
         return std::nullopt;
       },
       [](const auto& later) { return !later; });
+}
+
+void MemoryStore::settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) {
+  if (per_minute == 0 || more == 0) return;
+  write([&](Transaction&, Content& all) {
+    const Bucket bucket(per_minute);
+    Instant& full = all.full_at.try_emplace(provider, now).first->second;
+    full = std::min(std::max(full, now) + bucket.interval * more, now + bucket.size + Duration{60'000});
+    return full;
+  });
 }
 
 std::optional<PinRefusal> MemoryStore::pin_refused(const PinSubject& subject) {

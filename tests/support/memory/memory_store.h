@@ -96,6 +96,7 @@ class MemoryStore final : public workflow::Store {
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+  void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override;
 
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
   void record_pin(const workflow::PinRefusal& refusal) override;

@@ -91,6 +91,8 @@ std::uint64_t polls(Store& store, const Clock& clock, std::uint64_t count, std::
     for (const Claim& one : claims) claim.give_back.push_back({one.effect_id, later, ""});
     done += claims.size();
   }
+  claim.lanes.clear();
+  store.claim(claim, clock.now());  // the last ones are given back
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count());
 }

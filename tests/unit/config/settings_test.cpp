@@ -309,3 +309,21 @@ TEST_CASE("a configuration that everybody may change is denied") {
   REQUIRE(::chmod(file.c_str(), 0646) == 0);
   CHECK(thrown([&] { read_settings(file); }).kind() == ErrorKind::denied);
 }
+
+TEST_CASE("what a CSR may decide is named in a profile and nothing else is known") {
+  const auto settings = read("profiles:\n  web: {copy: [subject, san, tls_features]}\n  other: {}\n");
+  CHECK(settings.profile("web").copy ==
+        std::vector<CopyField>{CopyField::subject, CopyField::san, CopyField::tls_features});
+  CHECK(settings.profile("other").copy.empty());
+  CHECK(problems("profiles:\n  web: {copy: [san, extensions]}\n")
+            .find("'extensions' cannot be taken from a CSR; there "
+                  "are: subject, san, key, usage, "
+                  "extended_usage, policies, tls_features") != std::string::npos);
+  // A CA is what a profile makes, not what a CSR asks.
+  CHECK_FALSE(problems("profiles:\n  web: {copy: [basic_constraints]}\n").empty());
+}
+
+TEST_CASE("lists of weak keys are files beside the configuration") {
+  CHECK(read("weak_keys: [weak.txt, /usr/share/weak.txt]\n").weak_keys ==
+        std::vector<fs::path>{"/etc/hsmbridge/weak.txt", "/usr/share/weak.txt"});
+}

@@ -136,3 +136,24 @@ TEST_CASE_METHOD(Keys, "a key that an open request means is not destroyed, and o
   CHECK(status_of("other") == workflow::status::kDestroyed);
   CHECK(leaves().find("key-destroyed") != std::string::npos);
 }
+
+TEST_CASE_METHOD(Keys, "a key that is compromised stays so when it is destroyed, and becomes so afterwards too") {
+  auto book = log();
+  service::make_keys(ring, book, of({"first", "second"}));
+  const auto compromise = [&](const std::string& label) {
+    const auto spki = store->keys({std::nullopt, "web", label}).front().spki;
+    workflow::Order order;
+    order.what = workflow::Revoke{{"5eed", {}, spki, "current", {}, ""}, std::string(workflow::kKeyCompromise)};
+    auto changes = workflow::record_changes_at_begin(order);
+    std::erase_if(changes, [](const auto& one) { return one.of == workflow::StatusChange::Of::certificate; });
+    store->change_records(changes, "uid:alice", clock.now());
+  };
+  compromise("first");
+  for (const char* const label : {"first", "second"}) {
+    service::destroy_key(ring, book, ring.find(label), workflow::WithCertificates::keep);
+  }
+  CHECK(status_of("first") == workflow::status::kCompromised);
+  CHECK(status_of("second") == workflow::status::kDestroyed);
+  compromise("second");
+  CHECK(status_of("second") == workflow::status::kCompromised);
+}

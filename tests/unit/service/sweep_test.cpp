@@ -292,10 +292,14 @@ TEST_CASE_METHOD(Fixture,
   }
   clock.advance(kDay * 25);
   service::Sweep s = sweep();
-  const auto some = s.round(*store, clock.now()).renewals;
+  const auto round = s.round(*store, clock.now());
+  const auto& some = round.renewals;
   REQUIRE(some.size() == service::Sweep::kMostRenewals);
+  CHECK(round.next_in == 15s);
   CHECK(some.front().certificate == fmt::format("{:064x}", service::Sweep::kMostRenewals + 2));
-  CHECK(s.round(*store, clock.now()).renewals.size() == 3);
+  const auto rest = s.round(*store, clock.now());
+  CHECK(rest.renewals.size() == 3);
+  CHECK(rest.next_in == 60s);
   CHECK(s.round(*store, clock.now()).renewals.empty());
 }
 

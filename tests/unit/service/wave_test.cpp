@@ -78,10 +78,11 @@ TEST_CASE_METHOD(Wave, "a wave of renewals keeps the provider's rate, and the to
   options.per_minute = {{"tsb", kPerMinute}};
   std::set<std::string> made_for;
   options.chore = [&](Store& at) {
-    const auto made = sweep.round(at, clock.now()).renewals;
+    const auto round = sweep.round(at, clock.now());
+    const auto& made = round.renewals;
     CHECK(made.size() <= service::Sweep::kMostRenewals);
     for (const auto& one : made) CHECK(made_for.insert(one.certificate).second);
-    return service::Sweep::kInterval;
+    return round.next_in;
   };
   Engine engine(store::SqliteStore::open(folder / "store.db", clock), runner, clock, options);
   std::vector<std::size_t> asked;  // of the provider, by the second

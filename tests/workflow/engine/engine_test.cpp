@@ -545,6 +545,42 @@ TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touchin
   CHECK(polls <= 3 + 4 * 8);
 }
 
+namespace {
+
+thread_local unsigned long calls_of_thread = 0;
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a provider's rate counts the calls that are made, and not the effects") {
+  unsigned each = 0;
+  runner.on_poll = RequestStatus::awaiting_approval;
+  runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
+    calls_of_thread += each;
+    return runner.usual(claim, now);
+  };
+  for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
+  EngineOptions options = engine_options("w");
+  options.per_minute["tsb"] = 8;
+  options.calls_of_this_thread = [] { return calls_of_thread; };
+  auto worker = engine(options);
+  clock.advance(1h);
+  SECTION("work that asks nobody is not held back") {
+    settle(*worker);
+    CHECK(runner.calls_of("poll") == 30);
+  }
+  SECTION("work that asks three times leaves less to others") {
+    each = 3;
+    settle(*worker);
+    REQUIRE(runner.calls_of("poll") == 2);
+    clock.advance(4 * 8572ms);  // a minute / (8 - 2 + 1), rounded up, for each of the four calls beyond
+    settle(*worker);
+    CHECK(runner.calls_of("poll") == 2);
+    clock.advance(8572ms);
+    settle(*worker);
+    CHECK(runner.calls_of("poll") == 3);
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "ten thousand waiting requests cost no thread each and no event when nothing changes") {
   constexpr int kRequests = 10'000;
   const TempFolder memory("/dev/shm");  // making the requests is not what is looked at here

@@ -111,6 +111,21 @@ TEST_CASE("an order of the first schema reads as one of its kind, with its conte
   CHECK_THROWS_AS(read(R"("kind":"crl","predecessor":null,"reason":"")"), Error);
 }
 
+TEST_CASE("the CSR of an order is written where one was brought and nowhere else") {
+  CHECK(to_json(samples::order()).dump().find("\"csr\"") == std::string::npos);
+  CHECK(to_json(samples::brought()).dump().find("\"csr\":\"AQID\"") != std::string::npos);
+  // Either without the other is nothing that could be carried out.
+  Json key = to_json(samples::brought()).at("key");
+  key.set("source", "use");
+  Json other = to_json(samples::brought());
+  other.set("key", key);
+  CHECK_THROWS_AS(order_from(other), Error);
+  key.set("source", "brought");
+  key.set("csr", "");
+  other.set("key", key);
+  CHECK_THROWS_AS(order_from(other), Error);
+}
+
 TEST_CASE("an order whose content cannot be read is corrupt") {
   Json json = to_json(samples::order());
   for (const char* content : {R"({"subject":"CN=www.example.com","vanity":true})", R"({"subject_der":"AAAA"})", "[]"}) {

@@ -10,10 +10,10 @@ using namespace hsmbridge::workflow::samples;
 
 namespace {
 
-Explanation of(const State& state, std::vector<Effect> effects = {}) {
-  const Record record{order(), state, 5, kStart};
+Explanation of(const State& state, std::vector<Effect> effects = {}, const Order& wanted = order()) {
+  const Record record{wanted, state, 5, kStart};
   const std::vector<JournalEntry> history{
-      {1, Event{kStart - 1h, "uid:0", Created{order()}},
+      {1, Event{kStart - 1h, "uid:0", Created{wanted}},
        name_of(state) == StateName::preparing ? StateName::prepared : StateName::preparing},
       {2, Event{kStart - 30min, "worker:x", sample<AttemptStarted>()}, name_of(state)},
       {3, Event{kStart - 10min, "provider:tsb", sample<Reported>()}, name_of(state)}};
@@ -32,6 +32,17 @@ TEST_CASE("no state is left unexplained") {
     if (!is_final(name_of(state))) CHECK_FALSE(text.commands.empty());
     if (!is_final(name_of(state))) CHECK(text.since == kStart - 30min);
   }
+}
+
+TEST_CASE("the certificate of a CSR that was brought and goes nowhere is to be written out") {
+  Order wanted = brought();
+  Completed done = sample<Completed>();
+  done.late = false;
+  const auto last = [&] { return of(done, {}, wanted).commands.back(); };
+  CHECK(last().starts_with("hsmbridge cert show "));
+  std::get<Enroll>(wanted.what).targets.clear();
+  CHECK(last().starts_with("hsmbridge cert export "));
+  CHECK(of(done, {}, wanted).what_happened.find("checked and stored.") != std::string::npos);
 }
 
 TEST_CASE("waiting for approvers says who has decided how and until when") {

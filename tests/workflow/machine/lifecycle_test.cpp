@@ -87,7 +87,7 @@ TEST_CASE("a provider that speaks of a certificate has not said that it is revok
 
 TEST_CASE("making a revocation marks the certificate and a compromised key") {
   const std::vector<StatusChange> expected{{Of::certificate, "5eed", {}, "revoking"},
-                                           {Of::key, "ab12", {"active", "retired"}, "compromised"}};
+                                           {Of::key, "ab12", {"active", "retired", "destroyed"}, "compromised"}};
   CHECK(begin(revocation(), Timing{}).records == expected);
   Order other = revocation();
   std::get<Revoke>(other.what).reason = "superseded";

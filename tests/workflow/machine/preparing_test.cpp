@@ -28,6 +28,49 @@ TEST_CASE("a draft is frozen over the CSR that was signed and over no other") {
   CHECK_FALSE(refused(order(), sample<Preparing>(), CsrSigned{{9}}).empty());
 }
 
+TEST_CASE("a CSR that was brought is drafted as it is and no token is asked for anything") {
+  const Order wanted = brought();
+  const Decision begun = begin(wanted, kTiming);
+  CHECK(identities(begun) == Names{"build_draft"});
+  CHECK(lane_of(begun.effects.front(), wanted) == "provider:" + wanted.provider);
+  const auto& preparing = std::get<Preparing>(begun.next);
+  CHECK(preparing.csr == wanted.brought_csr());
+  REQUIRE(preparing.key.has_value());
+  CHECK(preparing.key->spki == SpkiHash{"ab12"});
+  CHECK(preparing.key->label == "csr:010203");
+
+  // Neither another key nor another CSR takes its place.
+  CHECK_FALSE(refused(wanted, begun.next, KeyReady{key()}).empty());
+  CHECK_FALSE(refused(wanted, begun.next, CsrSigned{{9}}).empty());
+  Draft other = draft();
+  other.csr = {9};
+  CHECK_FALSE(refused(wanted, begun.next, DraftFrozen{other}).empty());
+
+  Draft frozen = draft();
+  frozen.csr = wanted.brought_csr();
+  const Decision prepared_now = go(wanted, begun.next, DraftFrozen{frozen});
+  CHECK(identities(prepared_now) == Names{"check_draft"});
+  // Built again it is for the same CSR.
+  const Decision again = go(wanted, prepared_now.next, DraftTooOld{1s, "the issuer has another key now"});
+  CHECK(identities(again) == Names{"build_draft"});
+  CHECK(std::get<Preparing>(again.next).csr == wanted.brought_csr());
+  CHECK(std::get<Preparing>(again.next).key == preparing.key);
+}
+
+TEST_CASE("the same CSR at the same provider is the same work, whatever else is asked") {
+  const Order one = brought();
+  Order other = brought();
+  std::get<Enroll>(other.what).content.validity = 5 * 24h;
+  other.profile = "another";
+  CHECK(work_of(other) == work_of(one));
+  other.provider = "another";
+  CHECK(work_of(other) != work_of(one));
+  Order newer = brought();
+  std::get<Enroll>(newer.what).key.csr = {1, 2, 4};
+  CHECK(work_of(newer) != work_of(one));
+  CHECK(work_of(order()) != work_of(one));
+}
+
 TEST_CASE("cancel before anything was sent is cancelled at once") {
   for (const State& state : {State(sample<Preparing>()), State(sample<Prepared>()), State(sample<AwaitingCommand>()),
                              State(sample<AwaitingLocalApproval>()), State(planned())}) {

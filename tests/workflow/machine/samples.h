@@ -42,8 +42,17 @@ inline Order revocation() {
   test::make_revocation(revocation, predecessor(), "keyCompromise");
   return revocation;
 }
+// For a CSR that somebody else made: its key is in no token.
+inline Order brought() {
+  Order brought = order();
+  Enroll& enrolment = std::get<Enroll>(brought.what);
+  enrolment.token.clear();
+  enrolment.key = {KeyWish::Source::brought, "csr:010203", {}, {}, SpkiHash{"ab12"}, {}, Bytes{1, 2, 3}};
+  enrolment.targets = {{"file:/etc/web.pem", "/etc/web.pem"}};
+  return brought;
+}
 inline std::vector<Order> every_order() {
-  return {order(), renewal(), revocation()};
+  return {order(), renewal(), revocation(), brought()};
 }
 
 inline Key key() {

@@ -37,6 +37,28 @@ TEST_CASE_METHOD(AnyStore, "a clock set back does not stop a provider for longer
   if (later) CHECK(*later <= clock.now() + 60s);
 }
 
+TEST_CASE_METHOD(AnyStore, "a permission that was not used is there again, and what was overdrawn is waited for") {
+  const auto taken = [this] {
+    unsigned count = 0;
+    while (!store->take_permission("tsb", 60, clock.now())) ++count;
+    return count;
+  };
+  CHECK(taken() == 15);
+  store->settle_permissions("tsb", 60, -4, clock.now());
+  CHECK(taken() == 4);
+  const Instant before = store->take_permission("tsb", 60, clock.now()).value();
+  store->settle_permissions("tsb", 60, 5, clock.now());
+  const Instant later = store->take_permission("tsb", 60, clock.now()).value();
+  CHECK(later - before == 5 * (before - clock.now()));
+  // No more than a minute's worth is remembered, and more than a full bucket is never there.
+  store->settle_permissions("tsb", 60, 100'000, clock.now());
+  CHECK(store->take_permission("tsb", 60, clock.now()).value() <= clock.now() + 62s);
+  store->settle_permissions("tsb", 60, -100'000, clock.now());
+  CHECK(taken() == 15);
+  store->settle_permissions("tsb", 0, 5, clock.now());
+  CHECK_FALSE(store->take_permission("tsb", 0, clock.now()));
+}
+
 TEST_CASE_METHOD(AnyStore, "a rate of nothing is no limit and writes nothing") {
   const std::uint64_t before = commits();
   for (int i = 0; i < 100; ++i) CHECK_FALSE(store->take_permission("tsb", 0, clock.now()));

@@ -71,6 +71,11 @@ std::string places_text(const workflow::CertificateRecord& record) {
   return text.empty() ? "not installed" : text;
 }
 
+// "web/web-2026"; of a CSR that was brought "csr:1a2b3c4d5e6f".
+std::string key_text(const service::CertificateRow& row) {
+  return row.token.empty() ? row.key : row.token + "/" + row.key;
+}
+
 std::string rows_text(commandline::Table& table, bool first, const std::vector<service::CertificateRow>& rows,
                       Instant now) {
   constexpr std::size_t kWidth = 80;
@@ -89,7 +94,7 @@ std::string rows_text(commandline::Table& table, bool first, const std::vector<s
     begin = end + 1;
     if (line == 0) continue;
     const auto& row = rows[line - 1];
-    const auto below = fmt::format("{}  {}/{}  {}{}", row.provider, row.token, row.key,
+    const auto below = fmt::format("{}  {}  {}{}", row.provider, key_text(row),
                                    row.record.installed.empty() ? "" : "in ", places_text(row.record));
     text += below_row + commandline::wrapped(safe(below), kWidth - below_row.size(), below_row.size()) + "\n";
     if (row.renewal.failed) {
@@ -225,18 +230,32 @@ ExitCode renew(Invocation& invocation) {
     throw Error{ErrorKind::invalid_input, "say which certificate: CERT, or --due, or --all"};
   }
   if (arguments.has("--yes") && !all) throw Error{ErrorKind::invalid_input, "--yes belongs to --all"};
+  if (arguments.has("--csr") && (arguments.has("--same-key") || arguments.has("--new-key") || !certificate)) {
+    throw Error{ErrorKind::invalid_input, "--csr is the new CSR of one certificate, and says which key it is for"};
+  }
   if (arguments.has("--new-key") && (arguments.has("--same-key") || !certificate)) {
     throw Error{ErrorKind::invalid_input, "--new-key names the one new key of one certificate"};
   }
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  const service::RenewalKey key{arguments.has("--same-key"), arguments.text("--new-key")};
+  service::RenewalKey key{arguments.has("--same-key"), arguments.text("--new-key")};
   if (!certificate) {
     return renew_many(invocation, *wiring, *store, key, pace, due ? service::Which::due : service::Which::all);
   }
+  const auto record = service::find_certificate(*store, *certificate);
+  if (const auto csr = arguments.text("--csr")) {
+    key.brought = service::key_of_new_csr(*wiring, *store, record, *csr);
+  } else if (service::is_of_brought_csr(*store, record)) {
+    service::refuse_renewal(*store, record);
+    const Error error = service::needs_new_csr(record);
+    invocation.output.result("hsmbridge.cert-renew/1",
+                             Json::object({{"certificate", record.fingerprint}, {"needs", "csr"}}),
+                             error.message() + "\n");
+    invocation.output.note("next: " + error.hint());
+    return ExitCode::pending;
+  }
   auto needs = needs_of(*wiring);
-  const auto renewal = service::renew(wiring->actor(), *store, service::find_certificate(*store, *certificate), needs,
-                                      key, wiring->clock().now());
+  const auto renewal = service::renew(wiring->actor(), *store, record, needs, key, wiring->clock().now());
   return finish(invocation.output, *wiring, *store, renewal.order.id, pace);
 }
 
@@ -308,7 +327,7 @@ std::string record_text(const service::CertificateRow& row, Instant now) {
   fields.add("Brought by",
              fmt::format("request {} at {}, profile {}", record.request.str(), safe(row.provider), safe(row.profile)));
   fields.add("Reference", safe(record.reference.str()));
-  fields.add("Key", safe(row.token + "/" + row.key + (row.key_status.empty() ? "" : ", " + row.key_status)));
+  fields.add("Key", safe(key_text(row) + (row.key_status.empty() ? "" : ", " + row.key_status)));
   fields.add("Places", safe(places_text(record)));
   fields.add("Renews", record.predecessor);
   const auto& renewal = row.renewal;
@@ -350,6 +369,7 @@ std::vector<Command> certificate_life_commands() {
         {"--same-key", "", "for the key that it has"},
         {"--yes", "", "with --all: without asking"},
         {"--new-key", "LABEL", "the label of the new key; else LABEL-YYYYMMDD of the old one"},
+        {"--csr", "FILE", "the new CSR, for a certificate that was requested with `enroll --csr`"},
         kWait,
         kTimeout,
         kQueue},
@@ -359,7 +379,9 @@ std::vector<Command> certificate_life_commands() {
        "Names, targets, provider, profile and token are those of the request that brought\n"
        "the certificate. A certificate has one open renewal. After one that brought\n"
        "nothing, the next one uses the key that it made. Once the new certificate is\n"
-       "installed everywhere the old one is superseded; it stays valid until its end.\n"},
+       "installed everywhere the old one is superseded; it stays valid until its end.\n"
+       "A certificate for somebody else's CSR waits for a new CSR (exit 3 without --csr),\n"
+       "which must ask for the same.\n"},
       {"cert",
        "revoke",
        "Have a certificate revoked by its provider",

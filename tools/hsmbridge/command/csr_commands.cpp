@@ -1,7 +1,7 @@
 #include "base/bytes.h"
 #include "config/key_flaw.h"
 #include "config/secret_source.h"
-#include "service/content/csr.h"
+#include "service/content/brought_csr.h"
 #include "service/keys/csr_batch.h"
 #include "tools/commandline/progress.h"
 #include "tools/hsmbridge/command/ask_options.h"
@@ -33,14 +33,17 @@ ExitCode show_csr(Invocation& invocation) {
 ExitCode check_csr(Invocation& invocation) {
   const std::string file = invocation.arguments.required("FILE");
   const config::ProfileSettings* profile = nullptr;
-  std::optional<CommandContext> context;
-  if (const auto name = invocation.arguments.text("--profile")) {
-    context.emplace(invocation);
-    profile = &context->profile(*name);
-  }
-  const auto checked = service::check_csr_in(file, profile);
+  CommandContext context(invocation);
+  if (const auto name = invocation.arguments.text("--profile")) profile = &context.profile(*name);
+  // What is known of bad keys here counts wherever there is a configuration.
+  Wiring* const wiring = context.wiring();
+  const auto store = context.store_that_is_there();
+  const auto checked =
+      service::check_csr_in(file, profile, wiring == nullptr ? nullptr : &wiring->weak_keys(), store.get());
   std::string text;
-  for (const auto& fault : checked.faults) text += fmt::format("{}: {}\n", fault.name, safe(fault.explanation));
+  for (const auto& fault : checked.faults) {
+    text += fmt::format("{}: {}\n", fault.name, safe(service::sentence_of(fault)));
+  }
   if (checked.faults.empty()) text = fmt::format("{}: no fault found\n", safe(file));
   for (const auto& note : checked.notes) text += fmt::format("note: {}\n", safe(note));
   invocation.output.result("hsmbridge.csr-check/1", views::csr_check(file, checked), text);
@@ -204,12 +207,16 @@ std::vector<Command> csr_commands() {
       {"csr", "show", "Show what a certificate request says", {}, {file}, show_csr, {ExitCode::failed}, ""},
       {"csr",
        "check",
-       "Check a certificate request: its signature, and what a profile asks",
+       "Check a certificate request: its signature, its key, and what a profile asks",
        {{"--profile", "NAME", "compare with this profile of the configuration"}},
        {file},
        check_csr,
        {ExitCode::failed},
-       "Prints each fault on a line of its own, and as notes what is odd about a server's names.\n"},
+       "Prints each fault on a line of its own, with where it is written that it is one, and as\n"
+       "notes what is odd about a server's names. A key is a fault when it is too small, or its\n"
+       "private half can be computed (close primes, ROCA, small factors), or is known: it is in a\n"
+       "list under `weak_keys` of the configuration, or a certificate for it was revoked here for\n"
+       "keyCompromise. What `enroll --csr` would object to: hsmbridge enroll --csr FILE --check.\n"},
   };
 }
 

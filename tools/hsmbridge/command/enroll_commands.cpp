@@ -48,6 +48,7 @@ service::NewEnrolment wanted_enrolment(const Arguments& arguments) {
   wanted.new_key = arguments.text("--new-key");
   wanted.spec = arguments.text("--spec");
   wanted.key = arguments.text("--key");
+  wanted.csr = arguments.text("--csr");
   wanted.wishes = order_wishes(arguments);
   if (const auto like = arguments.text("--like")) {
     wanted.like = service::content_in(*like);
@@ -84,13 +85,14 @@ ExitCode check_enrolment(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto check = service::check_enrolment(wiring->actor(), *wiring, *store, wanted_enrolment(invocation.arguments));
-  const bool good = check.reasons.empty() && check.objections.empty();
+  const bool good = check.csr_faults.empty() && check.reasons.empty() && check.objections.empty();
   std::string text;
   const auto add = [&](const std::string& title, const std::vector<std::string>& lines) {
     if (lines.empty()) return;
     text += title + "\n";
     for (const auto& line : lines) text += "  - " + commandline::safe(line) + "\n";
   };
+  add("the CSR is refused:", check.csr_faults);
   add(fmt::format("{} cannot carry this request:", check.provider), check.reasons);
   add(fmt::format("{} itself would refuse it:", check.provider), check.objections);
   if (good) text = fmt::format("no objections at {}; {}\n", check.provider, check.dry_run);
@@ -118,6 +120,7 @@ std::vector<Option> options() {
       {"--new-key", "LABEL", "make this key in the token"},
       {"--spec", "KIND", "with --new-key: ec:P-256, ec:P-384, ec:P-521, rsa:3072, ed25519; else the profile's"},
       {"--key", "SELECTOR", "use this key: its label, id=HEX or a pkcs11: URI"},
+      {"--csr", "FILE", "send this CSR, which somebody else made (PEM or DER): no token is used"},
       {"--like", "FILE", "ask for what this certificate says"},
       {"--install", "TARGET", "token, file:PATH, provider:import; in addition to the profile's", Times::many},
       {"--deadline", "DURATION", "give up when no certificate came within this time"},
@@ -136,7 +139,7 @@ std::vector<Option> options() {
 std::vector<Command> enroll_commands() {
   return {{"enroll",
            "",
-           "Get a certificate for a key in a token: key, CSR, submission, and with --wait the certificate",
+           "Get a certificate for a key in a token, or for somebody else's CSR: with --wait until it is there",
            options(),
            {},
            enroll,
@@ -146,7 +149,13 @@ std::vector<Command> enroll_commands() {
            "Without --wait it returns as soon as someone else must act (exit 3, the\n"
            "request id on standard output); `request wait ID`, `run` or a later day carry\n"
            "on. Typing it again goes on with the open request, or says that it is done: nothing\n"
-           "is ordered twice.\n"}};
+           "is ordered twice.\n"
+           "\n"
+           "  hsmbridge enroll --csr appliance.csr --profile appliance --wait\n"
+           "The CSR goes as it is, once its signature was verified, its key examined and what it\n"
+           "asks compared with the profile (`copy` says what a CSR may decide) and with what is\n"
+           "typed; --check prints every objection. The certificate goes into files and to the\n"
+           "profile's hook, or `cert export` writes it out. `hsmbridge help certificates` tells more.\n"}};
 }
 
 }  // namespace hsmbridge::cli

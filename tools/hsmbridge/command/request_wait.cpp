@@ -62,6 +62,22 @@ commandline::ExitCode finish(commandline::Output& output, Wiring& wiring, workfl
   return exit_code_of(view.record.state);
 }
 
+namespace {
+
+// A message may list its points, each on a line of its own.
+std::string safe_lines(std::string_view text) {
+  std::string result;
+  for (;;) {
+    const auto end = text.find('\n');
+    result += commandline::safe(text.substr(0, end));
+    if (end == std::string_view::npos) return result;
+    result += "\n";
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
 void ManyRequests::make(const std::string& name, const std::string& key, const Json& value,
                         const std::function<RequestId()>& make) {
   try {
@@ -70,7 +86,7 @@ void ManyRequests::make(const std::string& name, const std::string& key, const J
     const auto error = current_error();
     failed_ = true;
     output_.result(schema_, Json::object({{key, value}, {"error", views::error(error)}}),
-                   fmt::format("{}: failed  {}\n", name, commandline::safe(error.message())));
+                   fmt::format("{}: failed  {}\n", name, safe_lines(error.message())));
   }
   making_->one_done();
 }

@@ -172,6 +172,7 @@ std::string show_text(const service::RequestView& view, Instant now) {
     fields.add("Key URI", safe(key->uri));
     fields.add("SPKI SHA-256", key->spki.str());
   }
+  if (const Bytes& csr = order.brought_csr(); !csr.empty()) fields.add("CSR", "brought, SHA-256 " + hex(sha256(csr)));
   fields.add("Created", fmt::format("{} by {}", with_distance(order.created_at, now), safe(order.created_by)));
   if (order.deadline) fields.add("Deadline", with_distance(*order.deadline, now));
   if (const auto* draft = workflow::draft_of(state)) {

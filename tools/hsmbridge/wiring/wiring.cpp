@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "net/transport.h"
 #include "pkcs11/key_ring.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
@@ -13,6 +14,7 @@
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
 #include "tools/hsmbridge/wiring/token_access.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -295,6 +297,20 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   return anchors;
 }
 
+const x509::WeakKeyList& Wiring::weak_keys() {
+  // Debian's lists of CVE-2008-0166 have 5 MB each.
+  constexpr std::size_t kMost = std::size_t{256} << 20U;
+  const std::lock_guard lock(mutex_);
+  if (!weak_keys_) {
+    auto lists = std::make_shared<x509::WeakKeyList>();
+    for (const auto& file : settings_->weak_keys) {
+      lists->add(as_text(read_trusted(file, kBelieved, kMost)), file.string());
+    }
+    weak_keys_ = std::move(lists);
+  }
+  return *weak_keys_;
+}
+
 std::vector<std::string> Wiring::hook_of(const std::string& profile) {
   for (const auto& one : settings_->profiles) {
     if (one.name == profile) return one.install.hook;
@@ -339,6 +355,7 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   for (const auto& token : settings_->tokens) {
     work_in("token:" + token.name, token.sessions, kTokenCalls * token.deadline.value_or(kTokenDeadline));
   }
+  options.calls_of_this_thread = net::exchanges_of_this_thread;
   for (const auto& settings : settings_->providers) {
     work_in("provider:" + settings.name, settings.concurrency, settings.time_limit);
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;

@@ -49,6 +49,7 @@ class Wiring final : public service::Workplace {
   std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
   std::unique_ptr<workflow::TokenDevice> token_device(const std::string& name) override;
   std::unique_ptr<workflow::TokenModule> token_module(const std::filesystem::path& path) override;
+  const x509::WeakKeyList& weak_keys() override;
   workflow::RecordFact recorder() const override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
@@ -114,6 +115,7 @@ class Wiring final : public service::Workplace {
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
+  std::shared_ptr<const x509::WeakKeyList> weak_keys_;
   std::vector<service::LeftOut> left_out_;
   std::set<std::string> told_;  // what was said once about trust anchors
 };

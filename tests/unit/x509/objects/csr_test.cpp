@@ -4,6 +4,7 @@
 #include "support/software_signer.h"
 #include "unit/x509/full_content.h"
 #include "unit/x509/other_program.h"
+#include "x509/asn1/der.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
@@ -272,4 +273,29 @@ TEST_CASE("Trailing bytes and cut requests are refused") {
   CHECK_THROWS_AS(parse_csr(der), Error);
   der.resize(der.size() - 2);
   CHECK_THROWS_AS(parse_csr(der), Error);
+}
+
+TEST_CASE("extensions in Microsoft's attribute are read as those of the usual one, and not in both") {
+  SoftwareSigner signer("ec:P-256");
+  Content content = small_content();
+  const Bytes usual = x509::create_csr(signer, content, signature_algorithm("ecdsa-sha256"));
+  const auto with = [&](const std::vector<const char*>& types) {
+    Bytes attributes;
+    for (const char* type : types) {
+      der::append(attributes,
+                  der::sequence(der::oid(Oid(type)), der::set_of({encode_extensions(extensions_of(content))})));
+    }
+    const Bytes information = der::sequence(der::integer(0), content.subject.der(), signer.subject_public_key_info(),
+                                            der::element(der::context_constructed(0), attributes));
+    const auto& algorithm = signature_algorithm("ecdsa-sha256");
+    return assemble(information, algorithm, signer.sign(information, algorithm));
+  };
+  const char* const kMicrosoft = "1.3.6.1.4.1.311.2.1.14";
+  const Csr csr = parse_csr(with({kMicrosoft}));
+  CHECK(csr.content == parse_csr(usual).content);
+  CHECK(csr.other_attributes.empty());
+  CHECK(signature_verifies(csr));
+  const auto seen = run_program({"openssl", "req", "-inform", "DER", "-in", "{}", "-noout", "-text"}, csr.der);
+  CHECK(contains(seen.output, "DNS:www.example.com"));
+  CHECK_THROWS_AS(parse_csr(with({"1.2.840.113549.1.9.14", kMicrosoft})), Error);
 }

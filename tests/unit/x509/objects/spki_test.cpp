@@ -61,8 +61,8 @@ TEST_CASE("Keys without a row are refused with what they are") {
     CHECK(refusal([&] { key_spec_of(spki_from_rsa(Bytes(256, 0xFF), from_hex(exponent))); }).find("RSA exponent") !=
           std::string::npos);
   }
-  CHECK(hex(rsa_exponent(spki_from_rsa(Bytes(256, 0xFF), from_hex("00010001")))) == "010001");
-  CHECK(hex(rsa_exponent(spki_from_rsa(Bytes(256, 0xFF), from_hex("03")))) == "03");
+  CHECK(hex(rsa_numbers(spki_from_rsa(Bytes(256, 0xFF), from_hex("00010001"))).value().exponent) == "010001");
+  CHECK(hex(rsa_numbers(spki_from_rsa(Bytes(256, 0xFF), from_hex("03"))).value().exponent) == "03");
   CHECK(refusal([] { key_spec_of(spki_from_rsa(Bytes(128, 0xFF), from_hex("010001"))); }) ==
         "this public key is not supported: RSA with 1024 bits (2048 to 8192 are)");
   CHECK(refusal([] { spki_from(parse_key_spec("ec:P-256"), Bytes(64)); }) != "accepted");

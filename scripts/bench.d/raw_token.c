@@ -1,8 +1,8 @@
-/* The rate of C_Sign alone: what a token gives to a program that does nothing else. Each thread has a session of its
-   own under one login, looks the key up once, and signs until the time is over.
+/* The rate of C_Sign or C_GenerateKeyPair alone: what a token gives to a program that does nothing else. Each thread has
+   a session of its own under one login, looks the key up once, and signs until the time is over.
 
-     cc -O2 -o raw_sign raw_sign.c $(pkg-config --cflags p11-kit-1) -ldl -pthread
-     ./raw_sign MODULE TOKEN PIN-FILE KEY MECHANISM THREADS SECONDS
+     cc -O2 -o raw_token raw_token.c $(pkg-config --cflags p11-kit-1) -ldl -pthread
+     ./raw_token MODULE TOKEN PIN-FILE KEY MECHANISM THREADS SECONDS
 
    TOKEN and KEY are labels; PIN-FILE holds the PIN and at most one newline behind it. MECHANISM is what the program
    itself uses for such a key, over an input of the size that it gives:
@@ -10,7 +10,8 @@
      rsa        CKM_RSA_PKCS over the 51 octets of a DigestInfo of SHA-256
      rsa-pss    CKM_RSA_PKCS_PSS over 32 octets, SHA-256, a salt of 32 octets
      eddsa      CKM_EDDSA over 400 octets, as many as a small request has
-   Prints the signatures a second of all threads together, one number and a newline. Exit code 1 with a sentence on
+     make-ec    key pairs of P-256 that stay in the token, labelled KEY; nothing is looked up
+   Prints the signatures (or key pairs) a second of all threads together, one number and a newline. Exit code 1 with a sentence on
    standard error when a call fails. */
 
 #include <dlfcn.h>
@@ -38,12 +39,13 @@ static unsigned char input[400];
 static CK_ULONG input_size;
 static double seconds;
 static pthread_barrier_t ready;
+static int makes_keys;
 
 static void fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("raw_sign: ", stderr);
+    fputs("raw_token: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -65,7 +67,7 @@ static double now(void)
 static CK_SESSION_HANDLE open_session(void)
 {
     CK_SESSION_HANDLE session = 0;
-    check(cryptoki->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session), "C_OpenSession");
+    check(cryptoki->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session), "C_OpenSession");
     return session;
 }
 
@@ -82,20 +84,46 @@ static CK_OBJECT_HANDLE find_key(CK_SESSION_HANDLE session)
     return keys[0];
 }
 
-/* Gives the thread's signatures a second. */
-static void *sign(void *result)
+static void make_key(CK_SESSION_HANDLE session)
+{
+    static unsigned char p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE public_half[] = {{CKA_TOKEN, &yes, sizeof yes},
+                                  {CKA_LABEL, label, strlen(label)},
+                                  {CKA_EC_PARAMS, p256, sizeof p256}};
+    CK_ATTRIBUTE private_half[] = {{CKA_TOKEN, &yes, sizeof yes},
+                                   {CKA_PRIVATE, &yes, sizeof yes},
+                                   {CKA_SENSITIVE, &yes, sizeof yes},
+                                   {CKA_SIGN, &yes, sizeof yes},
+                                   {CKA_LABEL, label, strlen(label)}};
+    CK_OBJECT_HANDLE one, other;
+    check(cryptoki->C_GenerateKeyPair(session, &mechanism, public_half, 3, private_half, 5, &one, &other),
+          "C_GenerateKeyPair");
+}
+
+static void sign(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+    unsigned char signature[MOST_SIGNATURE];
+    CK_ULONG size = sizeof signature;
+    check(cryptoki->C_SignInit(session, &mechanism, key), "C_SignInit");
+    check(cryptoki->C_Sign(session, input, input_size, signature, &size), "C_Sign");
+}
+
+/* Gives what the thread makes a second. */
+static void *work(void *result)
 {
     CK_SESSION_HANDLE session = open_session();
-    CK_OBJECT_HANDLE key = find_key(session);
-    unsigned char signature[MOST_SIGNATURE];
+    CK_OBJECT_HANDLE key = makes_keys ? 0 : find_key(session);
     unsigned long made = 0;
     double begin, end;
     pthread_barrier_wait(&ready);
     begin = now();
     do {
-        CK_ULONG size = sizeof signature;
-        check(cryptoki->C_SignInit(session, &mechanism, key), "C_SignInit");
-        check(cryptoki->C_Sign(session, input, input_size, signature, &size), "C_Sign");
+        if (makes_keys) {
+            make_key(session);
+        } else {
+            sign(session, key);
+        }
         ++made;
         end = now();
     } while (end - begin < seconds);
@@ -157,19 +185,21 @@ static void choose(const char *name)
     } rows[] = {{"ecdsa", CKM_ECDSA, 32},
                 {"rsa", CKM_RSA_PKCS, 51},
                 {"rsa-pss", CKM_RSA_PKCS_PSS, 32},
-                {"eddsa", CKM_EDDSA, 400}};
+                {"eddsa", CKM_EDDSA, 400},
+                {"make-ec", CKM_EC_KEY_PAIR_GEN, 0}};
     size_t i;
     for (i = 0; i < sizeof rows / sizeof *rows; ++i) {
         if (strcmp(rows[i].name, name) != 0) continue;
         mechanism.mechanism = rows[i].type;
         input_size = rows[i].input;
+        makes_keys = rows[i].type == CKM_EC_KEY_PAIR_GEN;
         if (rows[i].type == CKM_RSA_PKCS_PSS) {
             mechanism.pParameter = &pss;
             mechanism.ulParameterLen = sizeof pss;
         }
         return;
     }
-    fail("the mechanisms are ecdsa, rsa, rsa-pss and eddsa");
+    fail("the mechanisms are ecdsa, rsa, rsa-pss, eddsa and make-ec");
 }
 
 int main(int count, char **words)
@@ -192,7 +222,7 @@ int main(int count, char **words)
     log_in(session, words[3]);
     pthread_barrier_init(&ready, NULL, (unsigned)wanted);
     for (i = 0; i < wanted; ++i) {
-        if (pthread_create(&threads[i], NULL, sign, &rates[i]) != 0) fail("cannot start thread %ld", i);
+        if (pthread_create(&threads[i], NULL, work, &rates[i]) != 0) fail("cannot start thread %ld", i);
     }
     for (i = 0; i < wanted; ++i) {
         pthread_join(threads[i], NULL);

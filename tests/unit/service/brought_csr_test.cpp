@@ -1,0 +1,133 @@
+#include "service/content/brought_csr.h"
+
+#include "life.h"
+#include "service/certificates/certificates.h"
+#include "service/certificates/renewal.h"
+#include "service/certificates/sweep.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration kDay = 24h;
+
+// A certificate in use whose CSR was brought.
+struct Brought : Life {
+  config::Settings settings;
+  workflow::Order order = first();
+
+  Brought() {
+    config::ProviderSettings provider;
+    provider.name = "tsb";
+    config::ProfileSettings profile;
+    profile.name = "server";
+    profile.anchors = {"/etc/ca.pem"};
+    profile.renew_before = config::RenewBefore{kDay * 30, 0};
+    settings.providers.push_back(provider);
+    settings.profiles.push_back(profile);  // and no token
+    auto& enrolment = std::get<workflow::Enroll>(order.what);
+    enrolment.token.clear();
+    enrolment.targets.clear();
+    enrolment.key = {};
+    enrolment.key.source = workflow::KeyWish::Source::brought;
+    enrolment.key.selector = "csr:010203";
+    enrolment.key.spki = x509::spki_hash(x509::parse_certificate(der).spki());
+    enrolment.key.csr = draft_of_test(clock.now()).csr;
+  }
+  workflow::CertificateRecord brought_certificate(Duration life) {
+    using namespace workflow;
+    store->create(order, {{order.created_at, order.created_by, Created{order}}}, begin(order, {}));
+    Step frozen = step_of(store->find(order.id).value(), DraftFrozen{draft_of_test(clock.now())}, clock.now());
+    const SpkiHash spki = test::wanted(order).key.spki;
+    frozen.key = KeyRecord{"", "csr:010203", spki.str(), "ec:P-256", spki, "active", clock.now()};
+    store->commit({frozen});
+    take(*store, order.id, DraftAccepted{}, clock.now());
+    take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
+    StatusReport report;
+    report.status = RequestStatus::handed_out;
+    report.reference = ProviderReference{"ref-1"};
+    take(*store, order.id, ResultReceived{1, report, {IssuedCertificate{der}, der}}, clock.now());
+    CertificateRecord record;
+    record.fingerprint = hex(sha256(der));
+    record.der = der;
+    record.request = order.id;
+    record.spki = spki;
+    record.subject = "CN=www.example.com";
+    record.not_before = clock.now();
+    record.not_after = clock.now() + life;
+    record.status = "current";
+    record.stored_at = clock.now();
+    Step verified = step_of(store->find(order.id).value(), Verified{record.fingerprint, {}}, clock.now());
+    verified.certificate = record;
+    store->commit({verified});
+    return store->certificate(record.fingerprint).value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Brought, "the renewal of a CSR that was brought is not made by itself but told once a day") {
+  const auto record = brought_certificate(kDay * 90);
+  service::Sweep sweep(settings, service::Actor{"worker:w", "process", {}},
+                       [](std::size_t count) { return Bytes(count, 1); });
+  CHECK(sweep.round(*store, clock.now()).troubles.empty());
+  clock.advance(kDay * 61);
+  const auto due = sweep.round(*store, clock.now());
+  CHECK(due.renewals.empty());
+  REQUIRE(due.troubles.size() == 1);
+  CHECK(due.troubles[0].find("hsmbridge cert renew " + record.fingerprint.substr(0, 12) + " --csr FILE") !=
+        std::string::npos);
+  CHECK(sweep.round(*store, clock.now()).troubles.empty());
+  clock.advance(kDay + 1h);
+  CHECK(sweep.round(*store, clock.now()).troubles.size() == 1);
+  CHECK(service::to_renew(*store, settings, service::Which::due, clock.now()).empty());
+  const auto row = service::row_of(*store, record, settings, clock.now());
+  CHECK(row.key == "csr:010203");
+  CHECK(row.key_status == "active");
+  CHECK(row.renewal.by_hand);
+}
+
+TEST_CASE_METHOD(Brought, "a key that was brought is compromised with the order to revoke for keyCompromise") {
+  const auto record = brought_certificate(kDay * 90);
+  CHECK_FALSE(service::compromised(store.get(), record.spki));
+  service::create_revocation({"uid:ann", "process", {}}, *store, record, "superseded", {}, clock.now(), Bytes(8, 7));
+  CHECK_FALSE(service::compromised(store.get(), record.spki));
+  for (const auto& request : store->requests_about(record.fingerprint)) {
+    take(*store, request.order.id, workflow::CancelAsked{"no"}, clock.now());
+  }
+  service::create_revocation({"uid:ann", "process", {}}, *store, store->certificate(record.fingerprint).value(),
+                             "keyCompromise", {}, clock.now(), Bytes(8, 8));
+  const auto fault = service::compromised(store.get(), record.spki);
+  REQUIRE(fault);
+  CHECK(fault->name == "key-compromised");
+  CHECK_FALSE(fault->reference.empty());
+}
+
+TEST_CASE("no draft is sent for a key that anybody can break, whoever made it") {
+  FakeClock clock;
+  ScriptedWorld world(clock);
+  service::Effects effects(world);
+  const auto outcome_for = [&](ByteView csr) {
+    workflow::Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    workflow::PreparedRequest prepared{key_of_test(), draft_of_test(Instant{}), 0};
+    prepared.draft.csr = to_bytes(csr);
+    claim.record.state = workflow::Prepared{prepared};
+    claim.effect = {workflow::EffectName::check_draft, {}, 0, ""};
+    return effects.run(claim, clock.now(), 1s).event.value();
+  };
+  const auto file = [](const std::string& name) {
+    return x509::read_csr(read_file(HSMBRIDGE_TEST_DATA "/x509/" + name));
+  };
+  for (const std::string weak : {"weak/roca.csr", "weak/close-primes.csr"}) {
+    const auto event = outcome_for(file(weak));
+    CAPTURE(weak);
+    REQUIRE(std::holds_alternative<workflow::DraftRefused>(event));
+    CHECK(std::get<workflow::DraftRefused>(event).problem.message.find("its key: ") != std::string::npos);
+  }
+  CHECK(std::holds_alternative<workflow::DraftAccepted>(outcome_for(file("rsa8192.csr"))));
+}
