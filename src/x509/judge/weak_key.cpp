@@ -161,10 +161,10 @@ std::vector<KeyWeakness> rsa_weaknesses(const RsaNumbers& rsa, ByteView spki) {
                      kSizeReference});
   }
   const int exponent_bits = ::BN_num_bits(exponent.get());
-  if (exponent_bits <= 16 || exponent_bits > 256 || ::BN_is_odd(exponent.get()) != 1) {
+  if (exponent_bits <= 16 || exponent_bits > 64 || ::BN_is_odd(exponent.get()) != 1) {
     found.push_back(
         {"rsa-exponent",
-         "its public exponent " + bounded("0x" + hex(rsa.exponent), 40) + " is not an odd number from 65537 to 2^256",
+         "its public exponent " + bounded("0x" + hex(rsa.exponent), 40) + " is not an odd number from 65537 to 2^64",
          kExponentReference});
   }
   if (bits < 16) return found;
@@ -183,10 +183,31 @@ std::vector<KeyWeakness> rsa_weaknesses(const RsaNumbers& rsa, ByteView spki) {
                      kRocaReference});
   }
   // After what it would say of the same fault.
-  if (found.empty() && !openssl_takes(spki)) {
+  const bool told = std::any_of(found.begin(), found.end(), [](const auto& one) { return one.name != "rsa-exponent"; });
+  if (!told && !openssl_takes(spki)) {
     found.push_back({"rsa-modulus", "its modulus is not the product of two large primes", kModulusReference});
   }
   return found;
+}
+
+// A point of small order of edwards25519, in any of its encodings: signatures of it verify that nobody made with a
+// private key. The y coordinates are those of orders 1, 2, 4 and 8, and what is not below p = 2^255 - 19 (RFC 8032
+// §5.1.3 refuses it).
+bool has_small_order(ByteView point) {
+  constexpr std::size_t kOctets = 32;
+  if (point.size() != kOctets) return false;
+  Bytes y(point.begin(), point.end());
+  y.back() &= 0x7F;  // the sign of x
+  std::reverse(y.begin(), y.end());
+  static const Bytes kPrime = from_hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed");
+  static const Bytes kSmall[] = {
+      from_hex("0000000000000000000000000000000000000000000000000000000000000000"),
+      from_hex("0000000000000000000000000000000000000000000000000000000000000001"),
+      from_hex("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826"),
+      from_hex("7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7"),
+      from_hex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec"),
+  };
+  return y >= kPrime || std::find(std::begin(kSmall), std::end(kSmall), y) != std::end(kSmall);
 }
 
 }  // namespace
@@ -197,7 +218,10 @@ std::vector<KeyWeakness> key_weaknesses(ByteView spki) {
     if (!found.empty()) return found;
   }
   try {
-    key_spec_of(spki);
+    // RFC 8410 §4: the key is the last 32 octets.
+    if (key_spec_of(spki).type == KeyType::ed25519 && spki.size() >= 32 && has_small_order(spki.last(32))) {
+      return {{"key", "its point has a small order: anybody can sign for it", kPointReference}};
+    }
   } catch (const Error& error) {
     return {{"key", error.message(), "hsmbridge help certificates"}};
   }

@@ -108,6 +108,14 @@ TEST_CASE("a key of a kind that is not supported, and a point beside its curve, 
   infinity[1] = static_cast<std::uint8_t>(infinity.size() - 2);
   CHECK(weaknesses(infinity) == "key");
   CHECK(weaknesses(Bytes{}) == "key");
+  // Points of small order, and an encoding of one that is not the canonical one.
+  for (const std::string point : {"0100000000000000000000000000000000000000000000000000000000000000",
+                                  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                                  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+                                  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"}) {
+    CAPTURE(point);
+    CHECK(weaknesses(from_hex("302a300506032b6570032100" + point)) == "key");
+  }
 }
 
 TEST_CASE("keys that openssl makes are sound") {
