@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "service/content/brought_csr.h"
 #include "service/content/csr.h"
 #include "service/effects/effect_parts.h"
@@ -174,6 +175,8 @@ std::vector<std::string> bad_key_reasons(Dependencies& world, const CallParts& p
   return reasons;
 }
 
+constexpr const char* kNewKeyHint = "make a new key, or ask for a CSR of a new one";
+
 EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto parts = parts_of(claim);
@@ -195,7 +198,11 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
     }
   }
   if (revokes == nullptr) {
-    for (auto& reason : bad_key_reasons(world, parts)) reasons.push_back(std::move(reason));
+    if (const auto bad = bad_key_reasons(world, parts); !bad.empty()) {
+      return outcome(workflow::DraftRefused{
+          {std::string(to_string(ErrorKind::refused)),
+           "the key of this request gets no certificate\n  - " + joined(bad, "\n  - "), kNewKeyHint}});
+    }
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)
@@ -236,6 +243,13 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
   const auto actor = provider_actor(claim.record.order);
   std::shared_ptr<workflow::Provider> provider;
   try {
+    // It was looked at with the draft, which may be days ago.
+    if (claim.record.order.revocation() == nullptr) {
+      if (const auto fault = compromised(&world.records(), parts_of(claim).key.spki)) {
+        return outcome(workflow::SubmissionRefused{
+            attempt, {std::string(to_string(ErrorKind::refused)), sentence_of(*fault), kNewKeyHint}});
+      }
+    }
     provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
