@@ -229,6 +229,12 @@ workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const w
                                     "each time (renew_key: always-new)",
                                     {}});
   }
+  if (const auto before = x509::parse_csr(old.brought_csr()); before.parts.to_be_signed == csr.parts.to_be_signed) {
+    judgement.objections.push_back({"csr-again",
+                                    "it is the CSR of the certificate that it shall renew, and does not show that "
+                                    "anybody still has the key",
+                                    {}});
+  }
   refuse_objections(csr, file, judgement,
                     "a renewal asks for what the CSR before asked; for anything else: hsmbridge enroll --csr FILE",
                     bridge.recorder());

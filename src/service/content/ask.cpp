@@ -282,6 +282,9 @@ x509::RequestedContent ask_of_csr(const x509::Content& csr, const config::Profil
   if (wishes.algorithm) {
     throw Error{ErrorKind::invalid_input, "--algorithm is of the signature of a CSR, and this one is signed"};
   }
+  if (wishes.challenge_password) {
+    throw Error{ErrorKind::invalid_input, "--challenge-password is written into a CSR, and this one is signed"};
+  }
   auto ask = layered({nullptr, &profile, &csr}, wishes);
   ask.algorithm.clear();
   return ask;

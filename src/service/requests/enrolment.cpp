@@ -148,6 +148,10 @@ NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment wanted) {
   if (row.has("key") || row.has("csr")) wanted.new_key.reset();
   if (row.has("new-key") || row.has("csr")) wanted.key.reset();
   if (row.has("key") || row.has("new-key")) wanted.csr.reset();
+  if (row.has("csr")) {  // what was typed for rows with a key
+    if (!row.has("token")) wanted.token.reset();
+    if (!row.has("spec")) wanted.spec.reset();
+  }
   text("new-key", wanted.new_key);
   text("spec", wanted.spec);
   text("key", wanted.key);
