@@ -8,6 +8,7 @@
 #include "x509/judge/advice.h"
 #include "x509/judge/check_content.h"
 #include "x509/judge/finding_collector.h"
+#include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -80,9 +81,13 @@ class Comparison {
   }
   void take(const x509::Finding& finding) {
     if (is_spelling(finding.name)) return;
-    // What `copy` can name is decided by it alone: what a profile accepts of its provider is no leave for a CSR.
-    const bool accepted = copy_word(finding.name).empty() && accepts(accepted_, finding.name);
-    const bool fatal = finding.severity == x509::Severity::fatal && !accepted;
+    // What `copy` can name is decided by it alone: what a profile accepts of its provider is no leave for a CSR, least
+    // of all to ask for powers. Nothing is asked that neither the profile nor the command asks, also what a certificate
+    // may have from its CA's template: a CA may take it from the CSR.
+    const bool power = finding.severity == x509::Severity::fatal;
+    const bool adds = finding.name.ends_with("-added");
+    const bool accepted = copy_word(finding.name).empty() && !(power && adds) && accepts(accepted_, finding.name);
+    const bool fatal = (power || adds) && !accepted;
     if (made_here_ && finding.name != "ca-unrequested") {
       if (finding.name.ends_with("-missing") || finding.name == "san-dropped") return;  // the profile adds it
       judgement_.notes.push_back(fmt::format("not taken from the CSR, profile {} decides: {} ({})", profile_.name,
@@ -101,6 +106,44 @@ class Comparison {
   const bool made_here_;
   CsrJudgement judgement_;
 };
+
+// Attributes that only describe where the CSR was made, or that its maker and the CA use between them.
+const x509::Oid kHarmlessAttributes[] = {
+    x509::Oid("1.2.840.113549.1.9.2"),    // unstructuredName
+    x509::Oid("1.2.840.113549.1.9.7"),    // challengePassword
+    x509::Oid("1.2.840.113549.1.9.20"),   // friendlyName, of certmonger
+    x509::Oid("1.3.6.1.4.1.311.13.2.2"),  // Microsoft: the provider of the key
+    x509::Oid("1.3.6.1.4.1.311.13.2.3"),  // Microsoft: the version of the system
+    x509::Oid("1.3.6.1.4.1.311.21.20"),   // Microsoft: the client
+};
+
+// What a certificate may have from its issuer, and a CSR may not ask for: some CAs take it from there, and with it the
+// address where revocation is looked up, the template, or names that no extension shows.
+void object_to_what_steers_a_ca(Comparison& comparison, const x509::Csr& csr) {
+  for (const auto& extension : csr.content.other_extensions) {
+    if (!x509::only_issuer_gives(extension.oid)) continue;
+    comparison.object("extension-added",
+                      fmt::format("the CSR asks for extension {}, which only the issuer gives", extension.oid.name()));
+  }
+  const auto& identifier = csr.content.subject_key_identifier;
+  if (identifier && *identifier != x509::key_identifier(csr.spki) &&
+      *identifier != x509::key_identifier(csr.spki, x509::KeyIdentifierMethod::sha256)) {
+    comparison.object("extension-added", "the CSR asks for a subject key identifier that is not of its key");
+  }
+  std::vector<std::string> types;
+  for (const auto& attribute : csr.other_attributes) {
+    const auto* const end = std::end(kHarmlessAttributes);
+    if (std::find(std::begin(kHarmlessAttributes), end, attribute.type) != end) {
+      types.push_back(attribute.type.name());
+    } else {
+      comparison.object("attribute",
+                        fmt::format("the CSR has the attribute {}, by which some CAs choose names or a template",
+                                    attribute.type.name()));
+    }
+  }
+  if (types.empty()) return;
+  comparison.judgement().notes.push_back("the CSR goes as it is, with its attributes " + x509::listed(types));
+}
 
 void add_what_is_known(std::vector<CsrFault>& faults, ByteView spki, const x509::WeakKeyList* lists,
                        workflow::Records* records) {
@@ -172,11 +215,7 @@ CsrJudgement compare_csr(const x509::Csr& csr, const x509::RequestedContent& ask
   x509::FindingCollector judge({});
   x509::check_content(judge, ask.content, csr.content);
   for (const x509::Finding& finding : judge.take()) comparison.take(finding);
-  if (!provider.full_profile && !csr.other_attributes.empty()) {
-    std::vector<std::string> types;
-    for (const auto& attribute : csr.other_attributes) types.push_back(attribute.type.name());
-    comparison.judgement().notes.push_back("the CSR goes as it is, with its attributes " + x509::listed(types));
-  }
+  if (!provider.full_profile) object_to_what_steers_a_ca(comparison, csr);
   const bool loses_names =
       !csr.content.subject_alternative_names.empty() && ask.content.subject_alternative_names.empty();
   const auto& found = comparison.judgement().objections;

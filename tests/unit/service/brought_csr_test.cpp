@@ -4,6 +4,7 @@
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
 #include "service/certificates/sweep.h"
+#include "support/software_signer.h"
 
 #include <catch2/catch.hpp>
 
@@ -105,6 +106,44 @@ TEST_CASE_METHOD(Brought, "a key that was brought is compromised with the order 
   REQUIRE(fault);
   CHECK(fault->name == "key-compromised");
   CHECK_FALSE(fault->reference.empty());
+}
+
+TEST_CASE("a provider is asked nothing that neither the profile nor the command asks") {
+  const test::SoftwareSigner signer("ec:P-256");
+  x509::RequestedContent ask;
+  ask.content.subject_alternative_names = {x509::GeneralName::parse("dns:www.example.com")};
+  const auto objections = [&](const x509::Content& content, const std::vector<std::string>& accept = {}) {
+    auto asked = ask;
+    asked.accept = accept;
+    x509::Csr csr;
+    csr.spki = signer.subject_public_key_info();
+    csr.content = content;
+    std::string names;
+    for (const auto& one : service::compare_csr(csr, asked, {}, {}).objections) names += one.name + " ";
+    return names;
+  };
+  CHECK(objections(ask.content) == "");
+  auto more = ask.content;
+  more.policies.push_back({x509::Oid("2.23.140.1.1"), {}, {}, {}});
+  CHECK(objections(more) == "policies-added ");
+  more = ask.content;
+  more.extended_key_usage = {x509::Oid("1.3.6.1.5.5.7.3.2")};
+  CHECK(objections(more) == "extended-key-usage-added ");
+  more = ask.content;
+  more.extended_key_usage = {x509::Oid("1.3.6.1.5.5.7.3.9")};
+  CHECK(objections(more, {"ocsp-signing-added"}).find("ocsp-signing-added") != std::string::npos);
+  more = ask.content;
+  more.other_extensions = {{x509::Oid("1.3.6.1.4.1.311.20.2"), false, {0x1e, 0x00}}};
+  CHECK(objections(more) == "extension-added ");
+  // A profile that lets its CA add extensions lets a CSR ask for them by that name, but not for what steers a CA.
+  CHECK(objections(more, {"extension-added"}) == "");
+  more.other_extensions = {{x509::Oid("1.3.6.1.4.1.311.21.7"), false, {0x30, 0x00}}};
+  CHECK(objections(more, {"extension-added"}) == "extension-added ");
+  more = ask.content;
+  more.subject_key_identifier = x509::key_identifier(signer.subject_public_key_info());
+  CHECK(objections(more) == "");
+  more.subject_key_identifier = Bytes(20, 1);
+  CHECK(objections(more) == "extension-added ");
 }
 
 TEST_CASE("no draft is sent for a key that anybody can break, whoever made it") {
