@@ -180,11 +180,11 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
                 providers::lines(fmt::format("provider {} cannot issue now:", settings_.name), distrust)}
         .hint(remedy());
   }
-  std::vector<std::string> reasons;
+  // On the day of the draft it was in order.
   for (const ca::LintFinding& finding : ca::lint(draft.to_be_signed, profile.rules, call.now)) {
-    if (finding.severity == ca::LintSeverity::error) reasons.push_back(ca::to_string(finding));
+    if (finding.severity == ca::LintSeverity::error) throw outdated_draft(ca::to_string(finding));
   }
-  return reasons;
+  return {};
 }
 
 SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
@@ -196,22 +196,15 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
   std::unique_ptr<x509::Signer> key;
   std::string serial;
   try {
-    // It was checked, and has waited since.
+    // It was checked, and may have waited for days since.
+    if (const std::vector<std::string> reasons = check(call); !reasons.empty()) {
+      return RefusedForGood{Error{
+          ErrorKind::refused, providers::lines(fmt::format("provider {} does not sign it:", settings_.name), reasons)}};
+    }
     const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
-    if (std::string why = ca::outlived(tbs.validity, draft.built_at, call.now); !why.empty()) {
-      return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
-    }
     const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
-    if (!x509::same_key(issuer.spki(), certificate().spki())) {
-      return NotAccepted{outdated_draft("the CA has another key now than when the draft was made"), std::nullopt};
-    }
-    providers::expect_fit(settings_.name, ca::unfitness(path_above(issuer, call.order), call.now), remedy());
-    const ca::Profile& profile = profile_of(call.order);
-    if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) {
-      return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
-    }
     try {
-      linted = ca::LintedTbs::of(draft.to_be_signed, profile.rules, call.now);
+      linted = ca::LintedTbs::of(draft.to_be_signed, profile_of(call.order).rules, call.now);
     } catch (const Error& error) {
       return NotAccepted{outdated_draft(error.message()), std::nullopt};  // on the day of the draft it was in order
     }

@@ -270,9 +270,19 @@ TEST_CASE_METHOD(Place, "a draft whose issuer, profile or day is another one now
   settings.profiles.front().rules.crl_urls = {"http://ca.example.com/issuing.crl"};
   make();
   CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
   const Draft waited = drafted();
   clock.advance(24h * 46);
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(waited))).error));
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is refused for good") {
+  std::get<Enroll>(order.what).content.content.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
+  const Draft draft = drafted();
+  settings.profiles.front().rules.extended_key_usage = {x509::parse_extended_key_usage("clientAuth")};
+  make();
+  CHECK(as<RefusedForGood>(provider->submit(call(draft))).error.message().find("serverAuth") != std::string::npos);
   CHECK(signed_bytes.empty());
 }
 
