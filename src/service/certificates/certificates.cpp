@@ -224,6 +224,14 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
     plan.by_hand = true;
     return plan;
   }
+  // It has the CA above sign, maybe a root: a person decides when.
+  if (*plan.due <= now && is_of_authority(store, record)) {
+    plan.trouble = fmt::format("it is a CA's, and no timer renews that: hsmbridge cert renew {} --same-key",
+                               record.fingerprint.substr(0, kShownDigits));
+    plan.due.reset();
+    plan.by_hand = true;
+    return plan;
+  }
   if (*plan.due > now && came_due(record, *profile->renew_before)) {
     plan.trouble = fmt::format("it was due when it came: its provider gives no more time; it is renewed again at {}",
                                rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(*plan.due)));

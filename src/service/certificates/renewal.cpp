@@ -197,6 +197,13 @@ bool is_of_brought_csr(workflow::Requests& store, const workflow::CertificateRec
   return request && !request->order.brought_csr().empty();
 }
 
+bool is_of_authority(workflow::Requests& store, const workflow::CertificateRecord& record) {
+  const auto request = store.find(record.request);
+  if (!request || !request->order.brings_certificate()) return false;
+  const auto& asked = workflow::enrolment_of(request->order).content.content.basic_constraints;
+  return asked && asked->ca;
+}
+
 Error needs_new_csr(const workflow::CertificateRecord& record) {
   const std::string name = record.fingerprint.substr(0, 12);
   return Error{ErrorKind::refused,
@@ -329,6 +336,23 @@ Renewal with_key(workflow::Store& store, const workflow::CertificateRecord& reco
 
 }  // namespace
 
+namespace {
+
+// A CA is a name and a key: what it issued and its configuration name the old one.
+void refuse_new_key_of_authority(workflow::Store& store, const workflow::CertificateRecord& record,
+                                 const RenewalKey& wanted, const config::ProfileSettings& profile) {
+  const bool same = wanted.same || (profile.renew_key == config::RenewKey::same && !wanted.new_label);
+  if (same || wanted.brought || !is_of_authority(store, record)) return;
+  const std::string name = record.fingerprint.substr(0, 12);
+  throw Error{ErrorKind::refused,
+              fmt::format("certificate {} ({}) is a CA's: with a new key it would be another CA's, and the one that "
+                          "issues now would be left without a certificate",
+                          name, record.subject)}
+      .hint(fmt::format("hsmbridge cert renew {} --same-key; for a new key make another CA", name));
+}
+
+}  // namespace
+
 Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
               RenewalNeeds& needs, const RenewalKey& wanted, Instant now) {
   constexpr std::size_t kRequestRandomness = 8;
@@ -342,6 +366,7 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   } else if (!wanted.brought) {
     throw needs_new_csr(record);
   }
+  refuse_new_key_of_authority(store, record, wanted, profile);
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name};

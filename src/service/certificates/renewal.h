@@ -44,6 +44,8 @@ workflow::KeyWish same_key(const workflow::KeyRecord& key);
 
 // The certificate is for a CSR that was brought: its key is in no token here. False when its request cannot be read.
 bool is_of_brought_csr(workflow::Requests& store, const workflow::CertificateRecord& record);
+// The certificate was asked for as a CA's. False when its request cannot be read.
+bool is_of_authority(workflow::Requests& store, const workflow::CertificateRecord& record);
 // Why it is not renewed without a new CSR, and what to type once there is one.
 Error needs_new_csr(const workflow::CertificateRecord& record);
 // What its renewal is for: the CSR in a file, examined like the first one and compared with what was asked then. Throws
@@ -92,7 +94,7 @@ struct Renewal {
 };
 // Renews a certificate: everything that can be refused is refused before anything is written. Throws what
 // create_renewal throws, refused for the same key where the profile wants a new one each time and for a certificate of
-// a CSR that was brought while no new one is, and what the needs throw.
+// a CSR that was brought while no new one is, and for a new key of a CA, and what the needs throw.
 Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
               RenewalNeeds& needs, const RenewalKey& wanted, Instant now);
 // The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks

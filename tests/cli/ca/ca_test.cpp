@@ -167,3 +167,13 @@ TEST_CASE_METHOD(Place, "what is revoked is on the next CRL, and openssl refuses
   CHECK(cli.run({"ca", "crl", "issuing"}).status == 1);
   CHECK(cli.read("issuing.crl") == "something else");
 }
+
+TEST_CASE_METHOD(Place, "the certificate of a CA is not renewed with a new key") {
+  make_both();
+  const Json listed = cli.run({"cert", "list", "--json", "--profile", "sub-ca"}).json();
+  const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  const auto refused = cli.run({"cert", "renew", certificate});
+  CHECK(refused.status != 0);
+  has(flat(refused.err), "is a CA's: with a new key it would be another CA's");
+  has(flat(refused.err), "--same-key");
+}
