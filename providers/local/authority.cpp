@@ -53,8 +53,12 @@ Bytes serial_octets(const std::string& text) {
 
 constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
 
-// The number of the CRL that is there; nothing where no file is. Throws conflict for anything else.
-std::optional<std::uint64_t> number_there(const std::filesystem::path& file, const x509::Certificate& issuer) {
+// The CRL that is there; nothing where no file is. Throws conflict for anything else.
+struct CrlThere {
+  std::uint64_t number = 0;
+  std::vector<x509::RevokedCertificate> revoked;
+};
+std::optional<CrlThere> crl_there(const std::filesystem::path& file, const x509::Certificate& issuer) {
   Bytes there;
   try {
     there = read_file(file, kMostCrl);
@@ -63,11 +67,25 @@ std::optional<std::uint64_t> number_there(const std::filesystem::path& file, con
     throw;
   }
   try {
-    return ca::crl_number_of(there, issuer);
+    return CrlThere{ca::crl_number_of(there, issuer), x509::parse_crl(there).tbs.revoked};
   } catch (const Error& error) {
     throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", file.string(),
                                                  issuer.subject().to_string(), error.message())}
         .hint("name another file under `crl`, or move this one away");
+  }
+}
+
+// A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that.
+void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, const std::string& issuer,
+                      Revocations& book) {
+  for (const x509::RevokedCertificate& one : there.revoked) {
+    const std::string serial = x509::serial_text(one.serial);
+    if (book.revocation(issuer, serial)) continue;
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
+                            "is not the store that published it, or an older copy of that",
+                            file.string(), there.number, serial)}
+        .hint("nothing was replaced and no number was taken; bring back the store that published it");
   }
 }
 
@@ -198,13 +216,24 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
                                                     rfc3339(last->this_update), rfc3339(this_update))}
         .hint("set the clock right: a CRL never goes back in time");
   }
-  const auto there = number_there(crl.file, issuer);
+  // Before a number is taken: however often somebody tries again, the answer is the same.
+  const auto there = crl_there(crl.file, issuer);
+  if (there) {
+    refuse_forgotten(crl.file, *there, id, book);
+  } else if (last) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
+                            "compared",
+                            crl.file.string(), last->number, issuer.subject().to_string())}
+        .hint(fmt::format("put the last CRL (DER) back at {}: number {} has the SHA-256 {}", crl.file.string(),
+                          last->number, last->sha256));
+  }
   ca::CrlFields fields;
   fields.number = book.take_crl_number(id, now);
-  if (there && *there >= fields.number) {
+  if (there && there->number >= fields.number) {
     throw Error{ErrorKind::conflict, fmt::format("{} has the CRL number {}, and this store has given numbers up to {}: "
                                                  "it is not the store that published it, or an older copy of that",
-                                                 crl.file.string(), *there, fields.number)}
+                                                 crl.file.string(), there->number, fields.number)}
         .hint("nothing was replaced; numbers never go back");
   }
   fields.this_update = this_update;

@@ -389,6 +389,34 @@ TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its
   CHECK(provider->publish_crl(now).crl.number > 2);
 }
 
+TEST_CASE_METHOD(Publishing,
+                 "a CRL that revokes what the store does not know is not replaced, however often it is tried") {
+  provider->publish_crl(clock.now());
+  const Instant now = clock.now();
+  const auto issuer = x509::parse_certificate(anchor);
+  const ca::CrlFields fields{3, now, now + 24h, {{Bytes{0x11, 0x22}, now, 1}}};
+  const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
+  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
+  for (int tries = 0; tries < 5; ++tries) {
+    const Error error = refusal([&] { provider->publish_crl(now); });
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.message().find("this store knows nothing of that") != std::string::npos);
+  }
+  CHECK(read_file(settings.crl->file) == newer);
+  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), now) == 2);
+}
+
+TEST_CASE_METHOD(Publishing, "where the last CRL is gone none is published before it is put back") {
+  provider->publish_crl(clock.now());
+  const Bytes last = read_file(settings.crl->file);
+  std::filesystem::remove(settings.crl->file);
+  const Error error = refusal([&] { provider->publish_crl(clock.now()); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.hint().find("put the last CRL (DER) back at ") == 0);
+  write_file(settings.crl->file, last, FileMode::public_0644, Existing::replace);
+  CHECK(provider->publish_crl(clock.now()).crl.number == 2);
+}
+
 TEST_CASE_METHOD(Publishing, "while one process publishes no other one does") {
   before = [this] {
     before = nullptr;
