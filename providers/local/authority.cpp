@@ -106,7 +106,7 @@ AuthorityView LocalProvider::view() {
     view.certificate = issuer.der;
     view.chain = chain();
     view.serials_taken = dependencies_.serials().serials_taken(issuer_id(issuer.subject()));
-    for (const ca::Unfitness& one : ca::unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
+    for (const ca::Unfitness& one : unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
       view.obstacles.push_back(one.why);
     }
     if (settings_.crl) {

@@ -77,6 +77,24 @@ ca::Path LocalProvider::path_above(const x509::Certificate& issuer, const Order&
   return ca::path_above(issuer, parsed(chain()), parsed(dependencies_.anchors(order)));
 }
 
+std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instant now) const {
+  std::vector<ca::Unfitness> found = ca::unfitness(path, now);
+  Revocations& book = dependencies_.revocations();
+  for (const x509::Certificate& one : path.authorities) {
+    const std::string name = one.subject().to_string();
+    if (const auto revoked = book.revocation(issuer_id(one.issuer()), x509::serial_text(one.serial()))) {
+      found.push_back({fmt::format("the certificate of \"{}\" (serial number {}) was revoked {}", name, revoked->serial,
+                                   rfc3339(revoked->revoked_at)),
+                       std::nullopt});
+    }
+    if (!dependencies_.spent) continue;
+    if (const std::string word = dependencies_.spent(x509::spki_hash(one.spki())); !word.empty()) {
+      found.push_back({fmt::format("the key of \"{}\" is recorded as {}", name, word), std::nullopt});
+    }
+  }
+  return found;
+}
+
 const ca::Profile& LocalProvider::profile_of(const Order& order) const {
   if (const ca::Profile* const profile = settings_.profile_for(order.profile)) return *profile;
   throw Error{ErrorKind::invalid_input,
@@ -134,7 +152,7 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   }
   const ca::Profile& profile = profile_of(order);
   const x509::Certificate issuer = certificate();
-  providers::expect_fit(settings_.name, ca::unfitness(path_above(issuer, order), now), remedy());
+  providers::expect_fit(settings_.name, unfitness(path_above(issuer, order), now), remedy());
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
   const Bytes serial = take_serial(issuer.subject(), order.id.str(), now);
   ProviderDraft draft;
@@ -165,7 +183,7 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
                                                    call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
                                                    &profile, &enrolment_of(call.order).content.content},
                                                   now, above, call.now);
-  const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
+  const std::vector<ca::Unfitness> unfit = unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
     return std::move(faults.reasons);
@@ -287,8 +305,7 @@ std::vector<std::string> LocalProvider::test() {
   std::vector<std::string> learnt{
       fmt::format("issues as {} until {}", issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after)),
       fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
-  providers::expect_fit(settings_.name, ca::unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()),
-                        remedy());
+  providers::expect_fit(settings_.name, unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()), remedy());
   dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()), Json::object({{"provider", settings_.name}}),
                      kByHand);
   learnt.push_back(

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "ca/examine.h"
 #include "ca/lint.h"
 #include "ca/path.h"
 #include "providers/local/settings.h"
@@ -44,6 +45,8 @@ struct Dependencies {
   std::function<workflow::SerialNumbers&()> serials;                  // the store's, lent to the thread that asks
   std::function<workflow::Revocations&()> revocations;                // likewise
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors;  // of the order's profile, DER
+  // How the records call a key that must not sign any more: "compromised"; "" for any other.
+  std::function<std::string(const SpkiHash& key)> spent = {};
 };
 
 workflow::Capabilities declared_capabilities();
@@ -76,6 +79,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   x509::Certificate certificate() const;
   std::vector<Bytes> chain() const;
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
+  // ca::unfitness, and what was revoked or recorded here of the CAs.
+  std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
   const ca::Profile& profile_of(const workflow::Order& order) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
   std::string linted_by();

@@ -53,6 +53,7 @@ struct Place {
   std::function<void()> before;   // the key signs
   std::function<void()> opening;  // it is opened
   std::function<SerialNumbers&()> serials = [this]() -> SerialNumbers& { return store; };
+  std::string spent;  // the word for the CA's key
   local::Settings settings;
   std::optional<local::LocalProvider> provider;
   Order order;
@@ -91,7 +92,8 @@ struct Place {
                                          },
                                          [this]() -> SerialNumbers& { return serials(); },
                                          [this]() -> Revocations& { return store; },
-                                         [this](const Order&) { return std::vector<Bytes>{anchor}; }},
+                                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
+                                         [this](const SpkiHash&) { return spent; }},
                      clock);
   }
   void write(const Bytes& der) {
@@ -291,6 +293,27 @@ TEST_CASE_METHOD(Place, "an issuer that has ended certifies nothing, and the req
   const Error error = refusal([&] { drafted(); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message().find("provider issuing cannot issue now:\n  - the issuer \"CN=Root\" ended") == 0);
+}
+
+TEST_CASE_METHOD(Place, "a CA that was revoked here certifies nothing") {
+  const Draft draft = drafted();
+  const auto issuer = x509::parse_certificate(anchor);
+  store.revoke({hex(sha256(issuer.issuer().der())), x509::serial_text(issuer.serial()), 1, clock.now(),
+                issuer.tbs.validity.not_after, "REVOCATION"});
+  CHECK(refusal([&] { drafted(); }).message().find("the certificate of \"CN=Root\" (serial number ") !=
+        std::string::npos);
+  CHECK(refusal([&] { provider->check(call(draft)); }).kind() == ErrorKind::unavailable);
+  CHECK(as<NotAccepted>(provider->submit(call(draft))).error.message().find("was revoked") != std::string::npos);
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a CA whose key is recorded as compromised certifies nothing") {
+  const Draft draft = drafted();
+  spent = "compromised";
+  CHECK(refusal([&] { drafted(); }).message().find("the key of \"CN=Root\" is recorded as compromised") !=
+        std::string::npos);
+  as<NotAccepted>(provider->submit(call(draft)));
+  CHECK(signed_bytes.empty());
 }
 
 TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {

@@ -22,6 +22,14 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
   dependencies.anchors = needs.anchors;
+  dependencies.spent = [store = needs.store](const SpkiHash& spki) -> std::string {
+    workflow::KeyQuery query;
+    query.spki = spki;
+    for (const auto& key : store().keys(query)) {
+      if (key.status == workflow::status::kCompromised || key.status == workflow::status::kDestroyed) return key.status;
+    }
+    return {};
+  };
   return std::make_shared<local::LocalProvider>(std::move(settings), std::move(dependencies), needs.clock);
 }
 
