@@ -133,7 +133,9 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
                                                   : x509::signature_algorithm(settings_.algorithm);
   const ca::Root& root = settings_.root->root;
   const Bytes serial = take_serial(root.subject, "", now);
-  const ca::LintedTbs linted = ca::LintedTbs::of(ca::root_to_be_signed(root, algorithm, spki, serial, now), {}, now);
+  const Bytes to_be_signed = ca::root_to_be_signed(root, algorithm, spki, serial, now);
+  ca::refuse_errors(findings(to_be_signed, {}, now));  // by every linter that is configured
+  const ca::LintedTbs linted = ca::LintedTbs::of(to_be_signed, {}, now);
   const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
   const auto key =
       dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);

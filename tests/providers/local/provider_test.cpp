@@ -257,8 +257,13 @@ TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and
   CHECK(silent.kind() == ErrorKind::unavailable);
   CHECK(silent.message().find("zlint gave no verdict") == 0);
 
+  const auto root = [&] { provider->certify_itself(key.subject_public_key_info(), clock.now()); };
+  CHECK(refusal(root).message().find("zlint gave no verdict") == 0);
+  CHECK(signed_bytes.empty());
+
   settings.zlint = ca::ZlintSettings{"zlint", {"RFC5280"}, {}};
   make();
+  CHECK_NOTHROW(root());
   CHECK_NOTHROW(drafted());
   settings.zlint->sources.emplace_back("CABF_BR");
   make();
