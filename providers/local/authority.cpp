@@ -89,6 +89,38 @@ void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, 
   }
 }
 
+// Beside the certificate; who writes the certificate removes it (service/authorities).
+std::filesystem::path frozen_root(const std::filesystem::path& certificate) {
+  return certificate.string() + ".tbs";
+}
+
+// What an earlier try has frozen of a root, and may have signed: nothing else is signed in its place.
+std::optional<Bytes> frozen_there(const std::filesystem::path& file, const ca::Root& root,
+                                  const x509::SignatureAlgorithm& algorithm, ByteView spki) {
+  Bytes there;
+  try {
+    there = read_file(file);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    throw;
+  }
+  const auto is_the_same = [&] {
+    try {
+      const x509::TbsCertificate tbs = x509::parse_tbs_certificate(there);
+      return ca::root_to_be_signed(root, algorithm, spki, tbs.serial, tbs.validity.not_before) == there;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  if (is_the_same()) return there;
+  throw Error{ErrorKind::conflict, fmt::format("{} is what an earlier `ca init` was about to sign, with another key or "
+                                               "another configuration than now",
+                                               file.string())}
+      .hint(
+          "set both back and try again; or move the file away, when a second root beside the one that may have been "
+          "signed does no harm");
+}
+
 }  // namespace
 
 // ---- the CA itself --------------------------------------------------------------------------------------------------
@@ -132,13 +164,16 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
                                                   ? x509::default_algorithm(x509::key_spec_of(spki))
                                                   : x509::signature_algorithm(settings_.algorithm);
   const ca::Root& root = settings_.root->root;
-  const Bytes serial = take_serial(root.subject, "", now);
-  const Bytes to_be_signed = ca::root_to_be_signed(root, algorithm, spki, serial, now);
+  const auto frozen = frozen_root(settings_.certificate);
+  const std::optional<Bytes> before = frozen_there(frozen, root, algorithm, spki);
+  const Bytes to_be_signed =
+      before ? *before : ca::root_to_be_signed(root, algorithm, spki, take_serial(root.subject, "", now), now);
   ca::refuse_errors(findings(to_be_signed, {}, now));  // by every linter that is configured
   const ca::LintedTbs linted = ca::LintedTbs::of(to_be_signed, {}, now);
   const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
   const auto key =
       dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
+  if (!before) write_file(frozen, to_be_signed, FileMode::private_0600, Existing::refuse);
   const Bytes signature = ca::sign(linted, *key, algorithm);
   return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
 }

@@ -29,6 +29,11 @@ workflow::CertificateAuthority& as_authority(workflow::Provider& provider) {
   return dynamic_cast<workflow::CertificateAuthority&>(provider);
 }
 
+// Where the provider keeps the bytes of a root from before the signature until the certificate is written.
+std::filesystem::path frozen_root(const std::filesystem::path& certificate) {
+  return certificate.string() + ".tbs";
+}
+
 // Its key would have two certificates, and everybody the choice between them.
 void refuse_existing(const Authority& authority) {
   std::error_code unknown;
@@ -109,6 +114,8 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
         .hint("a CA has a key of its own: name another one under `key`");
   }
   root.key_is_there = true;
+  std::error_code unknown;
+  root.is_frozen = std::filesystem::exists(frozen_root(view.file), unknown);
   return root;
 }
 
@@ -117,6 +124,12 @@ Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
   const auto ring = bridge.key_ring(view.token);
   if (!root.key_is_there) make_keys(*ring, log, {{view.key}, *view.root_key, workflow::KeyUse::sign, std::nullopt});
   const auto key = public_key(*ring, log, view.key);
+  if (const auto spec = x509::key_spec_of(key.spki); !(spec == *view.root_key)) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("key {} in token {} is {}, and the configuration says {} (root: key)", view.key, view.token,
+                            x509::to_string(spec), x509::to_string(*view.root_key))}
+        .hint("name another key under `key`, or correct `root: key`");
+  }
   const auto provider = provider_of_authority(bridge, name);
   const Bytes der = as_authority(*provider).certify_itself(key.spki, log.now());
   const auto certificate = x509::parse_certificate(der);
@@ -125,8 +138,11 @@ Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
                                              {"serial", x509::serial_text(certificate.serial())},
                                              {"certificate_sha256", hex(sha256(der))},
                                              {"certificate", base64(der)},
+                                             {"signed_again", root.is_frozen},
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
+  std::error_code left_over;  // harmless beside the certificate
+  std::filesystem::remove(frozen_root(view.file), left_over);
   return der;
 }
 

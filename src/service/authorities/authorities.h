@@ -26,11 +26,13 @@ Authority authority(Bridge& bridge, const std::string& name);
 struct NewRoot {
   Authority authority;
   bool key_is_there = false;  // of an earlier try; else it is made
+  bool is_frozen = false;     // by an earlier try, which may have signed it: the same bytes are signed again
 };
 // Throws conflict where it has a certificate already or its key has another one, invalid_input where the configuration
 // does not describe it, refused for a store that is an older copy.
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
-// Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file.
+// Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file. Throws
+// conflict for a key of another kind than the configuration says.
 Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root);
 
 // Signs and publishes a CRL with everything that the CA has revoked. Throws refused for a store that is an older copy,

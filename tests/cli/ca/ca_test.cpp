@@ -60,6 +60,13 @@ TEST_CASE_METHOD(Place, "a CA that has a certificate is not made again, and its 
   CHECK(unasked.status != 0);
 }
 
+TEST_CASE_METHOD(Place, "a key of another kind than the configuration says makes no root") {
+  REQUIRE(cli.run({"key", "generate", "--token", "root", "--label", "root-2026", "--spec", "ec:P-256"}).status == 0);
+  const auto refused = cli.run({"ca", "init", "root", "--yes"});
+  CHECK(refused.status == 1);
+  has(flat(refused.err), "is ec:P-256, and the configuration says ec:P-384");
+}
+
 TEST_CASE_METHOD(Place, "without a terminal and without --yes no CA is made") {
   const auto made = cli.run({"ca", "init", "root"});
   CHECK(made.status == 4);

@@ -321,6 +321,23 @@ TEST_CASE_METHOD(Place, "a CA whose key is recorded as compromised certifies not
   CHECK(signed_bytes.empty());
 }
 
+TEST_CASE_METHOD(Place, "a root whose making was interrupted is made of the same bytes, and of no others") {
+  settings.certificate = folder / "other.pem";
+  make();
+  const auto root = [&] { return provider->certify_itself(key.subject_public_key_info(), clock.now()); };
+  before = [] { throw Error{ErrorKind::outcome_unknown, "the token did not answer in time"}; };
+  CHECK(refusal(root).kind() == ErrorKind::outcome_unknown);
+  before = nullptr;
+  clock.advance(1h);
+  root();
+  REQUIRE(signed_bytes.size() == 2);
+  CHECK(signed_bytes[0] == signed_bytes[1]);
+  settings.root->root.subject = x509::Name::parse("CN=Other");
+  make();
+  CHECK(refusal(root).kind() == ErrorKind::conflict);
+  CHECK(signed_bytes.size() == 2);
+}
+
 TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {
   std::filesystem::remove(settings.certificate);
   const Error error = refusal([&] { drafted(); });

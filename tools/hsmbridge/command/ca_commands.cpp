@@ -51,6 +51,9 @@ ExitCode init_root(Invocation& invocation, const std::string& name) {
   ask(invocation,
       fmt::format("{} key {} in token {}, and let it certify itself in {}?", root.key_is_there ? "Use the" : "Make the",
                   safe(view.key), safe(view.token), safe(view.file.string())));
+  if (root.is_frozen) {
+    invocation.output.note("an earlier try did not come to its end: what it was about to sign is signed again");
+  }
   service::make_root(wiring, context.log(), root);
   const auto made = service::authority(wiring, name);
   invocation.output.result("hsmbridge.ca/1", views::authority(made), authority_text(made));
