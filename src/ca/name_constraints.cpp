@@ -211,6 +211,14 @@ GeneralName text_name(GeneralNameKind kind, std::string_view value) {
   return {kind, x509::der::text(tag, value), std::string(value)};
 }
 
+std::optional<GeneralName> address_in(std::string_view text) {
+  try {
+    return GeneralName::parse("ip:" + std::string(text));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::vector<Named> names_of(const x509::Content& content) {
   std::vector<Named> names;
   const auto& alternatives = content.subject_alternative_names;
@@ -293,6 +301,21 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
     judge(own, "the permitted subtree " + own.text, subtree_within, subtree_within);
   }
   return reasons;
+}
+
+std::vector<GeneralName> hosts_in_common_names(const x509::Content& content) {
+  std::vector<GeneralName> hosts;
+  for (const x509::RelativeName& relative : content.subject.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
+      if (attribute.type != x509::oids::kCommonName) continue;
+      std::optional<GeneralName> host = address_in(attribute.value);
+      if (!host && looks_like_dns(attribute.value)) host = text_name(GeneralNameKind::dns, attribute.value);
+      if (!host) continue;
+      host->text = "the common name " + printable(attribute.value);
+      hosts.push_back(std::move(*host));
+    }
+  }
+  return hosts;
 }
 
 }  // namespace hsmbridge::ca

@@ -79,11 +79,14 @@ class Examination {
   }
 
   void check_names() {
-    for (std::string& reason : forbidden_names(asked_, profile_.names, "profile " + profile_.name)) {
-      reasons_.push_back(std::move(reason));
+    // Verifiers compare a common name with constraints where there is no DNS alternative name; clients may read it always.
+    x509::Content judged = asked_;
+    for (GeneralName& host : hosts_in_common_names(asked_)) judged.subject_alternative_names.push_back(std::move(host));
+    for (std::string& reason : forbidden_names(judged, profile_.names, "profile " + profile_.name)) {
+      if (!contains(reasons_, reason)) reasons_.push_back(std::move(reason));
     }
     if (profile_.names.permitted.empty()) return;
-    for (const GeneralName& name : asked_.subject_alternative_names) {
+    for (const GeneralName& name : judged.subject_alternative_names) {
       if (std::none_of(profile_.names.permitted.begin(), profile_.names.permitted.end(),
                        [&](const GeneralName& base) { return base.kind == name.kind; })) {
         add(fmt::format("permits no name of this kind: {}", name.text));

@@ -143,6 +143,15 @@ TEST_CASE("names outside of what a profile certifies are refused, and kinds of n
   CHECK(objections("dns:www.example.org").size() == 1);
   CHECK(objections("dns:a.secret.example.com").size() == 1);
   CHECK(objections("ip:192.0.2.1") == Strings{"profile tls permits no name of this kind: ip:192.0.2.1"});
+  const auto called = [&](const std::string& name) {
+    return ca::objections(profile, asked("CN=" + name, {"dns:www.example.com"}));
+  };
+  CHECK(called("www.example.com") == Strings{});
+  CHECK(called("Web server") == Strings{});
+  REQUIRE(called("www.example.org").size() == 1);
+  CHECK(called("www.example.org").front().find("the common name www.example.org lies outside") == 0);
+  CHECK(called("192.0.2.1") == Strings{"profile tls permits no name of this kind: the common name 192.0.2.1"});
+  CHECK(ca::objections(profile, asked("CN=www.example.org", {})).size() == 1);
 }
 
 TEST_CASE("a profile that makes CAs certifies whoever asks for one, within its path length") {
