@@ -125,12 +125,12 @@ void reasons(const x509::TbsCertList& list, Instant, Texts& found) {
   }
 }
 
-struct Row {
+struct CrlRule {
   std::string_view id;
   std::string_view reference;
   void (*check)(const x509::TbsCertList&, Instant, Texts&);
 };
-constexpr auto kRows = std::to_array<Row>({
+constexpr auto kCrlRules = std::to_array<CrlRule>({
     {"rfc5280-crl-version", "RFC 5280 §5.1.2.1", version},
     {"rfc5280-crl-times", "RFC 5280 §5.1.2.4, §5.1.2.5", times},
     {"rfc5280-crl-number", "RFC 5280 §5.2.3", number},
@@ -162,7 +162,7 @@ std::vector<LintFinding> lint_crl(ByteView to_be_signed, Instant now) {
   std::vector<LintFinding> found;
   try {
     const x509::TbsCertList list = x509::parse_tbs_cert_list(to_be_signed);
-    for (const Row& row : kRows) {
+    for (const CrlRule& row : kCrlRules) {
       Texts texts;
       row.check(list, now, texts);
       for (std::string& text : texts) {

@@ -38,9 +38,9 @@ bool contains(const std::vector<Value>& all, const Value& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-class Examination {
+class ProfileExamination {
  public:
-  Examination(const Profile& profile, const Content& requested) : profile_(profile), asked_(requested) {}
+  ProfileExamination(const Profile& profile, const Content& requested) : profile_(profile), asked_(requested) {}
 
   std::vector<std::string> run() {
     check_subject();
@@ -149,7 +149,7 @@ class Examination {
 };
 
 // Whole seconds are all that a certificate can carry.
-Instant whole(Instant instant) {
+Instant whole_seconds(Instant instant) {
   return std::chrono::floor<std::chrono::seconds>(instant);
 }
 
@@ -176,7 +176,7 @@ bool matches(std::string_view value, const std::string& expression) {
 }
 
 std::vector<std::string> objections(const Profile& profile, const Content& requested) {
-  return Examination(profile, requested).run();
+  return ProfileExamination(profile, requested).run();
 }
 
 Content completed(const Profile& profile, Content requested) {
@@ -199,14 +199,14 @@ Content completed(const Profile& profile, Content requested) {
 }
 
 x509::Validity validity_of(const Profile& profile, const x509::Validity& issuer, Duration requested, Instant now) {
-  const Instant start = std::max<Instant>(whole(now - profile.backdate), issuer.not_before);
+  const Instant start = std::max<Instant>(whole_seconds(now - profile.backdate), issuer.not_before);
   // Both ends belong to it: a day of 86,400 seconds ends one second before the next one.
-  const auto after = [&](Duration life) { return whole(start + life) - std::chrono::seconds{1}; };
+  const auto after = [&](Duration life) { return whole_seconds(start + life) - std::chrono::seconds{1}; };
   Instant last{};
   if (const auto* length = std::get_if<Duration>(&profile.lifetime)) last = after(*length);
-  if (const auto* end = std::get_if<Instant>(&profile.lifetime)) last = whole(*end);
+  if (const auto* end = std::get_if<Instant>(&profile.lifetime)) last = whole_seconds(*end);
   if (std::holds_alternative<TlsMaximum>(profile.lifetime)) last = after(longest_tls_life(now));
-  Instant end = std::min(last, whole(issuer.not_after));
+  Instant end = std::min(last, whole_seconds(issuer.not_after));
   if (requested > Duration::zero()) {
     end = after(requested);
     if (end > last) {

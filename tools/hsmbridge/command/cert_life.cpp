@@ -72,7 +72,7 @@ std::string places_text(const workflow::CertificateRecord& record) {
 }
 
 // "web/web-2026"; of a CSR that was brought "csr:1a2b3c4d5e6f".
-std::string key_text(const service::CertificateRow& row) {
+std::string key_of(const service::CertificateRow& row) {
   return row.token.empty() ? row.key : row.token + "/" + row.key;
 }
 
@@ -94,8 +94,8 @@ std::string rows_text(commandline::Table& table, bool first, const std::vector<s
     begin = end + 1;
     if (line == 0) continue;
     const auto& row = rows[line - 1];
-    const auto below = fmt::format("{}  {}  {}{}", row.provider, key_text(row),
-                                   row.record.installed.empty() ? "" : "in ", places_text(row.record));
+    const auto below = fmt::format("{}  {}  {}{}", row.provider, key_of(row), row.record.installed.empty() ? "" : "in ",
+                                   places_text(row.record));
     text += below_row + commandline::wrapped(safe(below), kWidth - below_row.size(), below_row.size()) + "\n";
     if (row.renewal.failed) {
       text += fmt::format("{}renewal {} brought nothing: request explain {}\n", below_row, row.renewal.failed->str(),
@@ -327,7 +327,7 @@ std::string record_text(const service::CertificateRow& row, Instant now) {
   fields.add("Brought by",
              fmt::format("request {} at {}, profile {}", record.request.str(), safe(row.provider), safe(row.profile)));
   fields.add("Reference", safe(record.reference.str()));
-  fields.add("Key", safe(key_text(row) + (row.key_status.empty() ? "" : ", " + row.key_status)));
+  fields.add("Key", safe(key_of(row) + (row.key_status.empty() ? "" : ", " + row.key_status)));
   fields.add("Places", safe(places_text(record)));
   fields.add("Renews", record.predecessor);
   const auto& renewal = row.renewal;
