@@ -184,7 +184,8 @@ std::vector<KeyWeakness> rsa_weaknesses(const RsaNumbers& rsa, ByteView spki) {
   }
   // After what it would say of the same fault.
   const bool told = std::any_of(found.begin(), found.end(), [](const auto& one) { return one.name != "rsa-exponent"; });
-  if (!told && !openssl_takes(spki)) {
+  const bool is_exponent = exponent_bits > 1 && ::BN_is_odd(exponent.get()) == 1;  // else it refuses for that alone
+  if (!told && is_exponent && !openssl_takes(spki)) {
     found.push_back({"rsa-modulus", "its modulus is not the product of two large primes", kModulusReference});
   }
   return found;

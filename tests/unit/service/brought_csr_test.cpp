@@ -155,6 +155,7 @@ TEST_CASE("no draft is sent for a key that anybody can break, whoever made it") 
     claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
     workflow::PreparedRequest prepared{key_of_test(), draft_of_test(Instant{}), 0};
     prepared.draft.csr = to_bytes(csr);
+    prepared.draft.to_be_signed.clear();
     claim.record.state = workflow::Prepared{prepared};
     claim.effect = {workflow::EffectName::check_draft, {}, 0, ""};
     return effects.run(claim, clock.now(), 1s).event.value();
