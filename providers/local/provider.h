@@ -71,6 +71,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
 
+  workflow::AuthorityKey key() const override;
   workflow::AuthorityView view() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
   workflow::MadeCrl publish_crl(Instant now) override;
@@ -95,7 +96,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Dependencies dependencies_;
   const Clock& clock_;
   std::mutex mutex_;
-  std::string zlint_version_;  // once it is known
+  // What the linter said, and which file it was then: another one is asked again.
+  std::string zlint_version_, zlint_file_;
 };
 
 }  // namespace hsmbridge::local

@@ -103,6 +103,7 @@ struct Capabilities {
   bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
   bool revoke = false;        // Kind::revoke is carried out
   bool revoke_hold = false;   // the reason certificateHold too
+  bool revoke_since = false;  // Revoke::since is what the revocation says
 };
 
 // The convention for a draft that its provider would not make like this any more (its issuer was replaced, say):
@@ -227,6 +228,7 @@ struct AuthorityView {
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
   std::vector<std::string> profiles;
   std::uint64_t serials_taken = 0;
+  std::size_t revoked = 0;                        // certificates that have not ended and are on its next CRL
   std::vector<std::string> obstacles;             // why it cannot issue now; empty: it can
   std::optional<std::filesystem::path> crl_file;  // where it publishes its CRLs; nothing: nowhere
   std::optional<PublishedCrl> crl;                // the last one
@@ -240,10 +242,18 @@ struct MadeCrl {
   std::filesystem::path file;
 };
 
+// The key of a CA of this bridge.
+struct AuthorityKey {
+  std::string token, key;             // as in AuthorityView
+  std::optional<SpkiHash> certified;  // in its certificate; nothing where none is there, or it cannot be read
+};
+
 // Certifies with a key of ours.
 class CertificateAuthority {
  public:
   virtual ~CertificateAuthority() = default;
+  // Asks no token, and throws nothing.
+  virtual AuthorityKey key() const = 0;
   virtual AuthorityView view() = 0;
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
   // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
