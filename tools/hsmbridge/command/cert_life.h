@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
-// The certificates in the store: `cert list`, `renew`, `revoke` (cert_life.cpp), `install`, `export` (cert_places.cpp).
+// The certificates in the store: `cert list`, `renew` (cert_life.cpp), `revoke` (cert_revoke.cpp), `install`, `export`
+// (cert_places.cpp).
 namespace hsmbridge::cli {
+
+Command certificate_revoke_command();
 
 std::vector<Command> certificate_life_commands();
 std::vector<Command> certificate_place_commands();
