@@ -13,6 +13,11 @@
 // Many revocations at once: what would happen is shown first, and what happens is what was shown.
 namespace hsmbridge::service {
 
+// The entries and octets of a CRL that is yet to come; signature and frame are left out.
+struct NextCrl {
+  std::size_t entries = 0, octets = 0;
+};
+
 struct MassRevocation {
   struct Row {
     unsigned line = 0;        // in the file
@@ -27,11 +32,7 @@ struct MassRevocation {
     std::size_t certificates = 0;
     // At least, by the provider's calls_per_minute; nothing where it has no limit.
     std::optional<Duration> at_least;
-    // Of a CA of this bridge that publishes CRLs: the entries and octets of the next one, signature and frame left out.
-    struct Crl {
-      std::size_t entries = 0, octets = 0;
-    };
-    std::optional<Crl> crl;
+    std::optional<NextCrl> crl;  // of a CA of this bridge that publishes CRLs
   };
   std::vector<Row> rows;              // as in the file
   std::vector<AtProvider> providers;  // by name; those at which anything is to be done

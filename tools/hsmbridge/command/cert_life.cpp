@@ -21,7 +21,6 @@ namespace {
 using commandline::safe;
 using commandline::Times;
 
-constexpr std::size_t kShownDigits = 12;
 constexpr std::size_t kCursorDigits = 20;  // enough for a million
 
 std::string short_name(const workflow::CertificateRecord& record) {

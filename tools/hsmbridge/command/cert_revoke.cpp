@@ -17,7 +17,6 @@ namespace {
 
 using commandline::safe;
 
-constexpr std::size_t kShownDigits = 12;
 constexpr std::size_t kLeastWithYes = 8;
 constexpr std::size_t kRequestRandomness = 8;
 
