@@ -5,7 +5,7 @@
 #include "store/rows.h"
 #include "store/tree.h"
 #include "workflow/machine/codec.h"
-#include "workflow/machine/quarantine.h"
+#include "workflow/machine/upgrade.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "workflow/machine/quarantine.h"
+#include "workflow/machine/upgrade.h"
 
 #include "samples.h"
 
