@@ -20,7 +20,4 @@ std::string event_leaf(std::string_view request, std::uint64_t sequence, std::st
 // is its only record.
 std::string fact_leaf(std::string_view kind, const Json& fact, std::string_view actor, Instant at);
 
-// The members of every object in it sorted by name, as the leaves want them.
-Json canonical(const Json& json);
-
 }  // namespace hsmbridge::audit
