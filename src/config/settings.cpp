@@ -203,27 +203,67 @@ InstallSettings read_install(Section& profile) {
   return install;
 }
 
-std::vector<ApprovalGroup> read_approval(Section& profile, const std::vector<PersonSettings>& people) {
-  std::vector<ApprovalGroup> groups;
-  for (Section& section : profile.sections("approval")) {
-    ApprovalGroup group;
-    group.of = section.texts("of");
-    if (group.of.empty()) section.problem("of", "must name the people who may approve");
-    group.quorum = static_cast<unsigned>(section.integer("quorum", 1, kMany));
-    if (!group.of.empty() && group.quorum > group.of.size()) {
-      section.problem("quorum", fmt::format("asks for {} approvals of {} people", group.quorum, group.of.size()));
-    }
-    for (auto name = group.of.begin(); name != group.of.end(); ++name) {
-      if (std::find(group.of.begin(), name, *name) != name) {
-        section.problem("of", fmt::format("names '{}' twice", *name));
-      } else if (std::none_of(people.begin(), people.end(), [&](const auto& person) { return person.name == *name; })) {
-        section.problem("of", fmt::format("'{}' is not among the people of this file", *name));
-      }
-    }
-    section.finish();
-    groups.push_back(std::move(group));
+ApprovalGroup read_group(Section& section, const std::vector<PersonSettings>& people) {
+  ApprovalGroup group;
+  group.name = section.optional_text("name").value_or("");
+  group.of = section.texts("of");
+  if (group.of.empty()) section.problem("of", "must name the people who may approve");
+  group.quorum = static_cast<unsigned>(section.integer("quorum", 1, kMany));
+  if (!group.of.empty() && group.quorum > group.of.size()) {
+    section.problem("quorum", fmt::format("asks for {} approvals of {} people", group.quorum, group.of.size()));
   }
-  return groups;
+  for (auto name = group.of.begin(); name != group.of.end(); ++name) {
+    const auto person = std::find_if(people.begin(), people.end(), [&](const auto& one) { return one.name == *name; });
+    if (std::find(group.of.begin(), name, *name) != name) {
+      section.problem("of", fmt::format("names '{}' twice", *name));
+    } else if (person == people.end()) {
+      section.problem("of", fmt::format("'{}' is not among the people of this file", *name));
+    } else if (!person->public_key && !person->spki) {
+      // Whoever orders and whoever submits must know the key, and need not reach that person's token.
+      section.problem("of", fmt::format("'{}' has no public_key, by which approvals are known (`hsmbridge key public` "
+                                        "writes it)",
+                                        *name));
+    }
+  }
+  section.finish();
+  return group;
+}
+
+ApprovalAlternative read_alternative(Section& section, const std::vector<PersonSettings>& people) {
+  ApprovalAlternative alternative;
+  alternative.name = section.optional_text("name").value_or("");
+  alternative.timelock = section.optional_duration("timelock").value_or(Duration::zero());
+  alternative.timeout = section.optional_duration("timeout").value_or(Duration::zero());
+  for (Section& group : section.sections("groups")) alternative.groups.push_back(read_group(group, people));
+  if (alternative.groups.empty()) section.problem("groups", "must name the groups that have to approve");
+  if (section.has("timeout") && alternative.timeout <= alternative.timelock) {
+    section.problem("timeout", "must be longer than timelock");
+  }
+  section.finish();
+  return alternative;
+}
+
+// A group, or a list of them; a mapping with `groups`, which may also have times; or `any` of such mappings.
+std::vector<ApprovalAlternative> read_approval(Section& profile, const std::vector<PersonSettings>& people) {
+  std::vector<ApprovalAlternative> alternatives;
+  std::vector<Section> sections = profile.sections("approval");
+  const auto shape = profile.shape("approval");
+  if (sections.empty()) {
+    if (shape == Section::Shape::list) profile.problem("approval", "must name who approves; leave it out for nobody");
+    return alternatives;
+  }
+  if (shape == Section::Shape::mapping && sections.front().has("any")) {
+    for (Section& one : sections.front().sections("any")) alternatives.push_back(read_alternative(one, people));
+    if (alternatives.empty()) sections.front().problem("any", "must name at least one way");
+    sections.front().finish();
+  } else if (shape == Section::Shape::mapping && sections.front().has("groups")) {
+    alternatives.push_back(read_alternative(sections.front(), people));
+  } else {
+    ApprovalAlternative only;
+    for (Section& section : sections) only.groups.push_back(read_group(section, people));
+    alternatives.push_back(std::move(only));
+  }
+  return alternatives;
 }
 
 std::vector<CopyField> read_copy(Section& section) {
@@ -305,6 +345,8 @@ PersonSettings read_person(const std::string& name, Section& section, const Sett
   person.section = section;
   person.public_key = section.optional_file("public_key");
   person.spki = section.optional_text("spki");
+  person.accounts = section.texts("accounts");
+  if (!section.has("accounts")) person.accounts = {name};
   person.token = section.optional_text("token");
   check_reference(section, "token", person.token, settings.tokens, "tokens");
   person.key = section.optional_text("key");
@@ -391,6 +433,14 @@ const ProfileSettings& Settings::profile(std::string_view name) const {
   return named(profiles, name, "profile");
 }
 
+const PersonSettings& Settings::person(std::string_view name) const {
+  for (const PersonSettings& one : people) {
+    if (one.name == name) return one;
+  }
+  throw Error{ErrorKind::not_found, fmt::format("the configuration has no person {}", name)}.hint(
+      "people: names who may approve; `hsmbridge help configuration` shows how");
+}
+
 std::optional<std::filesystem::path> find_file(const std::optional<std::filesystem::path>& given) {
   std::error_code ignored;
   const auto must_exist = [&](const std::filesystem::path& file, std::string_view who) {
@@ -423,6 +473,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   if (auto store = root.section("store")) {
     settings.store.path = store->file("path");
     settings.store.must_exist = store->optional_boolean("must_exist").value_or(false);
+    settings.store.rehearsal = store->optional_boolean("rehearsal").value_or(false);
     store->finish();
   }
   settings.tokens = read_named<TokenSettings>(root, "tokens", read_token);

@@ -20,6 +20,7 @@ namespace hsmbridge::config {
 struct StoreSettings {
   std::optional<std::filesystem::path> path;  // no store: no requests, no log
   bool must_exist = false;                    // made by `store init` alone: its disk may not be mounted
+  bool rehearsal = false;                     // nothing in it is real: approvals say so
 };
 
 struct TokenSettings {
@@ -53,10 +54,18 @@ struct ProviderSettings {
   Section section;
 };
 
-// One group of a local approval policy: `quorum` of the people named. All groups must agree.
+// One group of an approval policy: `quorum` of the people named.
 struct ApprovalGroup {
+  std::string name;  // "" for none
   unsigned quorum = 1;
   std::vector<std::string> of;
+};
+// One way to have a request approved at this bridge: all groups must agree.
+struct ApprovalAlternative {
+  std::string name;  // "" for none
+  Duration timelock{};
+  Duration timeout{};  // zero: none
+  std::vector<ApprovalGroup> groups;
 };
 
 // An entry of `files:`. The words of content and order are service/install.h's.
@@ -126,8 +135,8 @@ struct ProfileSettings {
   std::vector<std::string> accept_key;         // of `accept`: names of key_flaws()
   std::vector<std::filesystem::path> anchors;  // PEM files: where the chain must end
   InstallSettings install;
-  std::vector<ApprovalGroup> approval;  // signed approvals wanted at this bridge
-  bool wants_command = false;           // `operator_command: true`: an operator's direct command before submission
+  std::vector<ApprovalAlternative> approval;  // signed approvals wanted at this bridge: any of these; empty: none
+  bool wants_command = false;  // `operator_command: true`: an operator's direct command before submission
   Section section;
 };
 
@@ -135,6 +144,7 @@ struct PersonSettings {
   std::string name;
   std::optional<std::filesystem::path> public_key;  // PEM file: public key or certificate
   std::optional<std::string> spki;                  // base64 of the DER SubjectPublicKeyInfo, instead of a file
+  std::vector<std::string> accounts;  // of the operating system: what they ask for, this person does not approve
   // Where this person's own key is, for one who approves with this program (`approval accept --as NAME`).
   std::optional<std::string> token;
   std::optional<std::string> key;       // its selector; together with token
@@ -157,6 +167,7 @@ struct Settings {
   const TokenSettings& token(std::string_view name) const;
   const ProviderSettings& provider(std::string_view name) const;
   const ProfileSettings& profile(std::string_view name) const;
+  const PersonSettings& person(std::string_view name) const;
 };
 
 // The name under `key`, as text of x509::Name::parse; "" for none. A text; or a mapping, one relative name an entry; or

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "approval/policy.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "workflow/ports/provider.h"
@@ -7,6 +8,7 @@
 #include "workflow/ports/token.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,9 @@ class Dependencies {
   // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
   // order in the store names one too, and whoever can write the store could name any.
   virtual std::vector<std::string> hook_of(const std::string& profile) = 0;
+  // Whose approvals at this bridge this process's own configuration wants for a profile now, which may be another policy
+  // than the one that an order pinned. Nothing where it wants none. Throws what approval_policy_of throws.
+  virtual std::optional<approval::Policy> approval_policy(const std::string& profile) = 0;
   // The clock by which the engine counts the deadlines of calls.
   virtual const Clock& clock() const = 0;
 };

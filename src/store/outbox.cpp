@@ -368,7 +368,8 @@ Duration SqliteStore::follow_clock(Instant now) {
   // Clocks of one machine agree; what is set back by less is noticed by nobody.
   constexpr Duration kTolerance = std::chrono::seconds{1};
   const auto ahead = [&] {
-    Query row = database_->query("SELECT MAX(set_at) FROM effects WHERE name NOT IN ('deadline', 'draft_age')");
+    Query row = database_->query(
+        "SELECT MAX(set_at) FROM effects WHERE name NOT IN ('deadline', 'draft_age', 'approvals_due')");
     return row.row() && !row.null(0) ? row.instant(0) - now : Duration::zero();
   };
   const Duration most = ahead();
@@ -376,7 +377,7 @@ Duration SqliteStore::follow_clock(Instant now) {
   Database::Write write(*database_);
   database_->run(
       "UPDATE effects SET due = due - (set_at - ?1), set_at = ?1 "
-      "WHERE set_at > ?2 AND name NOT IN ('deadline', 'draft_age')",
+      "WHERE set_at > ?2 AND name NOT IN ('deadline', 'draft_age', 'approvals_due')",
       now, now + kTolerance);
   write.commit();
   return most;

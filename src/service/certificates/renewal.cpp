@@ -6,6 +6,7 @@
 #include "service/content/csr.h"
 #include "service/effects/install.h"
 #include "service/keys/keys.h"
+#include "service/requests/approval_terms.h"
 #include "service/requests/new_request.h"
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
@@ -267,7 +268,7 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   order.what = std::move(renewal);
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;
-  order.local_approvals = old.local_approvals;
+  order.approval = wish.approval;
   order.wants_command = old.wants_command;
   journal_order(store, order, timing);
   return order;
@@ -372,7 +373,8 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   refuse_new_key_of_authority(store, record, wanted, profile);
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
-  RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name};
+  RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
+                   approval_terms_of(needs.settings, profile, store, actor.name, now)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "service/content/brought_csr.h"
 #include "service/content/csr.h"
+#include "service/effects/approved.h"
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
 #include "service/effects/install.h"
@@ -251,6 +252,7 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
             attempt, {std::string(to_string(ErrorKind::refused)), sentence_of(*fault), kNewKeyHint}});
       }
     }
+    if (auto against = against_approvals(world, claim, now)) return outcome(*std::move(against));
     provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
@@ -513,6 +515,7 @@ EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_l
     case EffectName::answer_overdue:
     case EffectName::deadline:
     case EffectName::draft_age:
+    case EffectName::approvals_due:
       break;
   }
   throw Error{ErrorKind::internal, fmt::format("{} is a timer of the engine", to_string(claim.effect.name))};

@@ -80,6 +80,8 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const DraftTooOld& e) { return e.why.empty() ? spoken(e.age) + " old" : e.why; },
           [](const LocallyApproved& e) { return "by " + e.approval.person; },
           [](const LocallyRejected& e) { return "by " + e.person + (e.reason.empty() ? "" : ": " + e.reason); },
+          [](const ApprovalsDue&) { return std::string{}; },
+          [](const ApprovalsVoided& e) { return e.why; },
           [](const Commanded&) { return std::string{}; },
           [](const AttemptStarted& e) { return fmt::format("attempt {}", e.attempt); },
           [](const SubmissionAnswered& e) { return of(e.report); },

@@ -7,6 +7,7 @@
 #include "service/effects/expectation.h"
 #include "service/effects/install.h"
 #include "service/keys/keys.h"
+#include "service/requests/approval_terms.h"
 #include "service/requests/requests.h"
 #include "x509/judge/advice.h"
 #include "x509/objects/signed_object.h"
@@ -192,6 +193,11 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   // Nobody could give them: the request would wait for ever.
   refuse_profile(profile);
   request.created_by = actor.name;
+  if (objections == Objections::refused) {
+    request.approval = approval_terms_of(settings, profile, store, actor.name, bridge.clock().now());
+  } else {
+    approval_policy_of(settings, profile);  // can it be read? A check writes nothing
+  }
   workflow::Order order;
   order.profile = profile.name;
   bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there

@@ -128,11 +128,11 @@ void refuse_profile(const config::ProfileSettings& profile) {
                 fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
         .hint("add  anchors: [/path/to/ca.pem]  to the profile");
   }
-  if (profile.approval.empty() && !profile.wants_command) return;
-  throw Error{ErrorKind::invalid_input,
-              fmt::format("profile {} requires {}, which this version does not support", profile.name,
-                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
-      .hint("let the provider's own approvers decide, or leave it out of the profile");
+  if (!profile.wants_command) return;
+  throw Error{
+      ErrorKind::invalid_input,
+      fmt::format("profile {} requires an operator's command, which this version does not support", profile.name)}
+      .hint("leave it out of the profile; `approval` has people agree before anything is sent");
 }
 
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki) {
@@ -167,8 +167,7 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   order.created_by = request.created_by;
   if (request.deadline) order.deadline = now + *request.deadline;
   order.max_age = request.max_age;
-  order.local_approvals = request.local_approvals;
-  order.wants_command = request.wants_command;
+  order.approval = request.approval;
 
   journal_order(store, order, timing);
   return order;

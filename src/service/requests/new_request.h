@@ -20,8 +20,7 @@ struct NewRequest {
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting
   std::optional<Duration> max_age;   // from draft to signature
-  unsigned local_approvals = 0;
-  bool wants_command = false;
+  std::optional<workflow::ApprovalTerms> approval;
   std::string created_by;  // "uid:alice"
 };
 

@@ -177,6 +177,9 @@ Finished OutcomePolicy::ring(Claim claim) const {
       finished.outcome.event = DraftTooOld{draft == nullptr ? Duration::zero() : now_ - draft->built_at};
       break;
     }
+    case EffectName::approvals_due:
+      finished.outcome.event = ApprovalsDue{};
+      break;
     default:
       finished.outcome.event = DeadlinePassed{};
   }

@@ -18,6 +18,7 @@
 // lacks it, the member keeps the value that its type was made with, which must mean what the older program did.
 // v.some("name", …) came later too, and is written only where it is not empty: an older program, which refuses a member
 // that it does not know, still reads every journal that does without it.
+// v.gone("name") was written by older programs and says nothing any more.
 // v.text(…) is what a server, a token or a person said, for people to read, and v.few(…) a list that a server can make
 // as long as it likes: both are cut when they are written, so that nobody's words fill the store.
 // v.tagged("name", …) is a variant: the word of its alternative under that name, and that one's members beside it.
@@ -67,7 +68,10 @@ FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor
 FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),
        v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age),
-       v("local_approvals", x.local_approvals), v("wants_command", x.wants_command), v.tagged("kind", x.what))
+       v("local_approvals", x.local_approvals), v.some("approval", x.approval), v("wants_command", x.wants_command),
+       v.tagged("kind", x.what))
+FIELDS(ApprovalTerms, v("policy", x.policy), v("requesters", x.requesters), v("store", x.store),
+       v("environment", x.environment))
 FIELDS(Key, v("uri", x.uri), v("label", x.label), v("cka_id", x.cka_id), v("spki", x.spki), v("made_here", x.made_here),
        v.added("flaws", x.flaws), v.added("not_shown", x.not_shown))
 FIELDS(Draft, v.octets(x), v("algorithm", x.algorithm), v("summary", x.summary), v("built_at", x.built_at),
@@ -89,17 +93,18 @@ FIELDS(LocalApproval, v("person", x.person), v("draft_digest", x.draft_digest), 
 FIELDS(Problem, v("kind", x.kind), v.text("message", x.message), v.text("hint", x.hint))
 FIELDS(Finding, v("name", x.name), v("fatal", x.fatal), v.text("explanation", x.explanation))
 FIELDS(SentDraft, v("draft", x.draft), v("last_attempt", x.last_attempt))
+FIELDS(ApprovalRound, v("number", x.number), v("opened_at", x.opened_at), v("votes", x.votes))
 FIELDS(PreparedRequest, v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent),
-       v.added("remembered", x.remembered), v.added("refusals", x.refusals))
+       v.added("remembered", x.remembered), v.added("refusals", x.refusals), v.some("approval", x.approval))
 FIELDS(StatusReport, v("standing", x.status), v.text("provider_status", x.provider_status),
        v.text("message", x.message), v.text("by", x.by), v("reference", x.reference),
        v("provider_state", x.provider_state), v("progress", x.progress), v("retry_after", x.retry_after))
 
 FIELDS(WithdrawWish, v("cause", x.cause), v("actor", x.actor), v.text("reason", x.reason))
 FIELDS(Preparing, v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v.text("again", x.again),
-       v("sent", x.sent))
+       v("sent", x.sent), v.some("approval_rounds", x.approval_rounds))
 FIELDS(Prepared, v("dossier", x.prepared))
-FIELDS(AwaitingLocalApproval, v("dossier", x.prepared), v("needed", x.needed), v("approvals", x.approvals))
+FIELDS(AwaitingLocalApproval, v("dossier", x.prepared), v.gone("needed"), v.gone("approvals"))
 FIELDS(AwaitingCommand, v("dossier", x.prepared))
 FIELDS(Submitting, v("dossier", x.prepared), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by),
        v("wish", x.wish), v.text("last_refusal", x.last_refusal), v.added("started_at", x.started_at))
@@ -140,7 +145,9 @@ FIELDS(DraftAccepted)
 FIELDS(DraftRefused, v("problem", x.problem))
 FIELDS(DraftTooOld, v("age", x.age), v.added("why", x.why))
 FIELDS(LocallyApproved, v("approval", x.approval))
-FIELDS(LocallyRejected, v("person", x.person), v.text("reason", x.reason))
+FIELDS(LocallyRejected, v("person", x.person), v.text("reason", x.reason), v.some("evidence", x.evidence))
+FIELDS(ApprovalsDue)
+FIELDS(ApprovalsVoided, v.text("why", x.why))
 FIELDS(Commanded)
 FIELDS(AttemptStarted, v("attempt", x.attempt), v("worker", x.worker), v("answer_by", x.answer_by))
 FIELDS(SubmissionAnswered, v("attempt", x.attempt), v("report", x.report))
@@ -215,12 +222,9 @@ class Writer {
   }
   template <class T>
   void some(const char* name, const T& value) {
-    if (!value.empty()) (*this)(name, value);
+    if (!(value == T{})) (*this)(name, value);
   }
-  template <class T>
-  void some(const char* name, const std::optional<T>& value) {
-    if (value) (*this)(name, value);
-  }
+  void gone(const char*) {}
   void text(const char* name, const std::string& value) { (*this)(name, as_written(value)); }
   template <class T>
   void few(const char* name, const std::vector<T>& values) {
@@ -256,7 +260,8 @@ class Writer {
       return Json(rfc3339(std::clamp(value, kEarliest, kLatest)));
     } else if constexpr (std::is_same_v<T, Duration>) {
       return Json(static_cast<std::int64_t>(value.count()));  // milliseconds
-    } else if constexpr (std::is_same_v<T, Order> || std::is_same_v<T, x509::RequestedContent>) {
+    } else if constexpr (std::is_same_v<T, Order> || std::is_same_v<T, x509::RequestedContent> ||
+                         std::is_same_v<T, approval::Policy>) {
       return to_json(value);
     } else if constexpr (std::is_enum_v<T>) {
       return Json(word_of(value));
@@ -323,6 +328,9 @@ class Reader {
   void some(const char* name, T& value) {
     added(name, value);
   }
+  void gone(const char* name) {
+    if (json_.find(name) != nullptr) member(name);
+  }
   void text(const char* name, std::string& value) { (*this)(name, value); }
   template <class T>
   void few(const char* name, std::vector<T>& values) {
@@ -365,6 +373,8 @@ class Reader {
       value = order_from(json);
     } else if constexpr (std::is_same_v<T, x509::RequestedContent>) {
       value = x509::requested_content_from(json);
+    } else if constexpr (std::is_same_v<T, approval::Policy>) {
+      value = approval::policy_from(json);
     } else if constexpr (std::is_enum_v<T>) {
       value = static_cast<T>(index_of<T>(json));
     } else {

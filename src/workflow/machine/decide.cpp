@@ -29,6 +29,7 @@ constexpr PersonsAct kPersonsActs[] = {
     {EventName::target_skipped, "there is no installation to skip"},
     {EventName::locally_approved, "there is nothing to approve here"},
     {EventName::locally_rejected, "there is nothing to reject here"},
+    {EventName::approvals_voided, "there are no approvals that could be void"},
     {EventName::commanded, "there is nothing to command"},
 };
 

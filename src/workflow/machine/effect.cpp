@@ -7,9 +7,10 @@ namespace hsmbridge::workflow {
 using namespace std::string_view_literals;
 
 template <>
-inline constexpr std::array kWords<EffectName>{
-    "ensure_key"sv, "sign_csr"sv, "build_draft"sv, "check_draft"sv, "submit"sv,         "look_up"sv,  "poll"sv,
-    "retrieve"sv,   "verify"sv,   "install"sv,     "withdraw"sv,    "answer_overdue"sv, "deadline"sv, "draft_age"sv};
+inline constexpr std::array kWords<EffectName>{"ensure_key"sv, "sign_csr"sv,  "build_draft"sv,  "check_draft"sv,
+                                               "submit"sv,     "look_up"sv,   "poll"sv,         "retrieve"sv,
+                                               "verify"sv,     "install"sv,   "withdraw"sv,     "answer_overdue"sv,
+                                               "deadline"sv,   "draft_age"sv, "approvals_due"sv};
 
 std::string_view to_string(EffectName name) {
   return word_of(name);
@@ -41,6 +42,7 @@ std::string lane_of(const Effect& effect, const Order& order) {
     case EffectName::answer_overdue:
     case EffectName::deadline:
     case EffectName::draft_age:
+    case EffectName::approvals_due:
       return timer_lane(order.provider);
     default:
       return "provider:" + order.provider;
@@ -48,7 +50,8 @@ std::string lane_of(const Effect& effect, const Order& order) {
 }
 
 bool is_timer(EffectName name) {
-  return name == EffectName::answer_overdue || name == EffectName::deadline || name == EffectName::draft_age;
+  return name == EffectName::answer_overdue || name == EffectName::deadline || name == EffectName::draft_age ||
+         name == EffectName::approvals_due;
 }
 
 std::string timer_lane(const std::string& provider) {

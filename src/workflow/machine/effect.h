@@ -26,6 +26,7 @@ enum class EffectName {
   answer_overdue,  // timer: a started attempt without an answer           timer
   deadline,        // timer: the request's own deadline                    timer
   draft_age,       // timer: the draft reaches its max_age                 timer
+  approvals_due,   // timer: a timelock or the time to approve it ends     timer
 };
 std::string_view to_string(EffectName name);
 std::optional<EffectName> effect_name_from(std::string_view word);

@@ -46,7 +46,12 @@ struct LocallyApproved {
 };
 struct LocallyRejected {
   std::string person, reason;
+  std::string evidence = {};  // the signed vote (approval/vote.h)
 };
+struct ApprovalsDue {};  // a timelock or the time to approve it ended: they are judged again
+struct ApprovalsVoided {
+  std::string why;
+};                    // its profile wants other approvals now
 struct Commanded {};  // an operator's direct command; who: the event's actor
 struct AttemptStarted {
   unsigned attempt = 1;
@@ -161,7 +166,8 @@ struct JudgementAsked {
       row(DraftFrozen, draft_frozen) row(PreparationFailed, preparation_failed) row(DraftAccepted, draft_accepted)     \
           row(DraftRefused, draft_refused) row(DraftTooOld, draft_too_old) row(LocallyApproved, locally_approved)      \
               row(LocallyRejected, locally_rejected) row(Commanded, commanded) row(AttemptStarted, attempt_started)    \
-                  row(SubmissionAnswered, submission_answered) row(SubmissionNotAccepted, submission_not_accepted)     \
+                  row(ApprovalsDue, approvals_due) row(ApprovalsVoided, approvals_voided) row(                         \
+                      SubmissionAnswered, submission_answered) row(SubmissionNotAccepted, submission_not_accepted)     \
                       row(SubmissionRefused, submission_refused) row(AnswerLost, answer_lost)                          \
                           row(FoundAtProvider, found_at_provider) row(AbsentAtProvider, absent_at_provider) row(       \
                               LookUpInconclusive, look_up_inconclusive) row(Reported, reported)                        \

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "workflow/machine/local_approval.h"
 #include "workflow/machine/rules.h"
 #include "x509/judge/check.h"
 
@@ -163,11 +164,11 @@ class Explainer {
   }
   void tell(const AwaitingLocalApproval& state) {
     say(fmt::format("The draft is frozen (SHA-256 {}).", draft_digest(state.prepared.draft)));
-    text_.awaited =
-        fmt::format("{} of {} signed approvals at this bridge", state.needed - state.approvals.size(), state.needed);
-    for (const LocalApproval& one : state.approvals) text_.approvers.push_back(one.person + " has approved");
-    text_.next = "Once enough people have approved, the draft is submitted.";
+    show(approval_progress(record_.order, state.prepared, now_));
+    text_.next = record_.order.wants_command ? "Once enough people have approved, an operator's command is awaited."
+                                             : "Once enough people have approved, the draft is submitted.";
     draft_age();
+    offer(fmt::format("hsmbridge approval show {} --as NAME", id().str()));
     offer(command(id(), "cancel", "--reason TEXT"));
   }
   void tell(const AwaitingCommand&) {

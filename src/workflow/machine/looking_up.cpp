@@ -33,7 +33,7 @@ Next absent_after_all(const PreparedRequest& prepared, const Submission& submiss
   }
   const unsigned made = std::max(submission.attempt, prepared.attempts_made);
   // A draft that was built again may have come here before anybody approved it.
-  if (context.order.local_approvals > 0 || context.order.wants_command) {
+  if (context.order.wants_approval() || context.order.wants_command) {
     Prepared again{prepared};
     again.prepared.attempts_made = made;
     return State{std::move(again)};

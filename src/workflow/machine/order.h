@@ -1,5 +1,6 @@
 #pragma once
 
+#include "approval/policy.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/strong.h"
@@ -106,6 +107,17 @@ constexpr std::string_view to_string(Kind kind) {
   return kKinds[static_cast<std::size_t>(kind)].name;
 }
 
+// The approvals that are wanted at this bridge before anything is sent, fixed with the order: by them and by what was
+// signed it is judged at any time whether there are enough.
+struct ApprovalTerms {
+  approval::Policy policy;
+  std::vector<std::string> requesters;  // who asked for it, of the people of the policy: their word does not count
+  std::string store;                    // whose request it is (service::store_identity)
+  std::string environment;              // "real" or "rehearsal"
+
+  bool operator==(const ApprovalTerms&) const = default;
+};
+
 // One order, fixed at creation. A profile that changes later does not change an order.
 struct Order {
   RequestId id;
@@ -118,12 +130,15 @@ struct Order {
   // From draft to signature. An older draft is built again while nothing was sent, and withdrawn at the provider later:
   // its dates are frozen in it.
   std::optional<Duration> max_age;
-  unsigned local_approvals = 0;  // signed approvals wanted at this bridge before anything is sent
-  bool wants_command = false;    // the profile wants an operator's direct command (a root CA)
+  std::optional<ApprovalTerms> approval = std::nullopt;
+  // Of an older program, which did not write down whose approvals it wanted: nobody can give them.
+  unsigned local_approvals = 0;
+  bool wants_command = false;  // the profile wants an operator's direct command (a root CA)
 
   const KindTraits& traits() const { return kKinds[what.index()]; }
   Kind kind() const { return traits().kind; }
   bool brings_certificate() const { return traits().product == Product::certificate; }
+  bool wants_approval() const { return approval.has_value() || local_approvals > 0; }
   // What it asks of a certificate, of an enrolment and of a renewal; null for a kind that brings none.
   const Enroll* enrolment() const;
   const Predecessor* predecessor() const;  // of a renewal and a revocation, else null
@@ -276,7 +291,7 @@ struct LocalApproval {
   std::string person;
   std::string draft_digest;
   Instant at{};
-  std::string evidence;  // the signed approval as it came
+  std::string evidence;  // the signed vote (approval/vote.h)
 
   bool operator==(const LocalApproval&) const = default;
 };

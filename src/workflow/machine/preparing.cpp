@@ -1,22 +1,30 @@
+#include "base/error.h"
+#include "workflow/machine/local_approval.h"
 #include "workflow/machine/transitions.h"
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <utility>
 
 // From the key to a draft that may go. Nothing has been sent of it.
 namespace hsmbridge::workflow {
 namespace {
 
+PreparedRequest with_draft(const Preparing& state, const Draft& draft) {
+  PreparedRequest prepared{state.key.value_or(Key{}), draft, state.attempts_made, state.sent};
+  prepared.approval.number = state.approval_rounds;
+  return prepared;
+}
+
 // The stations on the way to the submission; those that a request does not need are passed through.
 enum class Station { local_approval, command, submission };
 
-State released(const Order& order, PreparedRequest prepared, Station next) {
-  if (next == Station::local_approval && order.local_approvals > 0) {
-    return AwaitingLocalApproval{std::move(prepared), order.local_approvals, {}};
+State released(const Context& context, PreparedRequest prepared, Station next) {
+  if (next == Station::local_approval && context.order.wants_approval()) {
+    prepared.approval = ApprovalRound{prepared.approval.number + 1, context.at(), {}};
+    return AwaitingLocalApproval{std::move(prepared)};
   }
-  if (next <= Station::command && order.wants_command) return AwaitingCommand{std::move(prepared)};
+  if (next <= Station::command && context.order.wants_command) return AwaitingCommand{std::move(prepared)};
   const unsigned attempt = prepared.attempts_made + 1;
   return planned(std::move(prepared), attempt);
 }
@@ -27,6 +35,30 @@ Next from_unsent(const PreparedRequest& prepared, const Context& context) {
   }
   if (const auto* old = context.is<DraftTooOld>()) return built_anew(context.order, prepared, *old);
   return given_up(wish_of(context));
+}
+
+// What the votes that are there come to.
+State judged(const AwaitingLocalApproval& state, const Context& context) {
+  switch (approval_standing(context.order, state.prepared, context.at()).outcome) {
+    case approval::Outcome::met:
+      return released(context, state.prepared, Station::command);
+    case approval::Outcome::impossible:
+      if (const auto* rejected = context.is<LocallyRejected>()) return Rejected{rejected->person, rejected->reason};
+      return Expired{"the time to approve it at this bridge"};
+    case approval::Outcome::open:
+    case approval::Outcome::timelocked:
+      break;
+  }
+  return state;
+}
+
+Next with_vote_of(const AwaitingLocalApproval& state, const Context& context, const std::string& vote,
+                  const std::string& person, approval::Decision decision) {
+  std::string why = against_vote(context.order, state.prepared, vote, person, decision, context.at());
+  if (!why.empty()) return refuse(std::move(why));
+  AwaitingLocalApproval next = state;
+  next.prepared.approval = with_vote(std::move(next.prepared.approval), vote, person);
+  return judged(next, context);
 }
 
 }  // namespace
@@ -49,6 +81,7 @@ State built_anew(const Order& order, const PreparedRequest& prepared, const Draf
                  old.why.empty() ? fmt::format("the draft was {} old", spoken(old.age)) : old.why, prepared.sent};
   const unsigned before = prepared.sent ? prepared.sent->last_attempt : 0;
   if (prepared.attempts_made > before) next.sent = SentDraft{prepared.draft, prepared.attempts_made};
+  next.approval_rounds = prepared.approval.number;
   return next;
 }
 
@@ -76,21 +109,20 @@ Next from(const Preparing& state, const Context& context) {
       return refuse("a draft cannot be frozen before its key is ready");
     }
     if (frozen->draft.csr != state.csr) return refuse("the draft is for another CSR than the signed one");
-    return State{Prepared{PreparedRequest{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
+    return State{Prepared{with_draft(state, frozen->draft)}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
   }
   if (const auto answer = answer_of(context)) {
     if (!state.sent) return refuse(fmt::format("attempt {} was never started", answer->attempt));
-    return two_orders(PreparedRequest{state.key.value_or(Key{}), state.sent->draft, state.attempts_made, state.sent},
-                      *answer, "a new draft was being prepared", context.at());
+    return two_orders(with_draft(state, state.sent->draft), *answer, "a new draft was being prepared", context.at());
   }
   return given_up(wish_of(context));
 }
 
 Next from(const Prepared& state, const Context& context) {
-  if (context.is<DraftAccepted>()) return released(context.order, state.prepared, Station::local_approval);
+  if (context.is<DraftAccepted>()) return released(context, state.prepared, Station::local_approval);
   if (const auto* refused = context.is<DraftRefused>()) {
     return State{Failed{refused->problem.kind, refused->problem.message, refused->problem.hint}};
   }
@@ -99,24 +131,21 @@ Next from(const Prepared& state, const Context& context) {
 
 Next from(const AwaitingLocalApproval& state, const Context& context) {
   if (const auto* approved = context.is<LocallyApproved>()) {
-    const LocalApproval& approval = approved->approval;
-    if (approval.draft_digest != draft_digest(state.prepared.draft)) {
-      return refuse("the approval is for other bytes than the frozen draft");
-    }
-    const bool again = std::any_of(state.approvals.begin(), state.approvals.end(),
-                                   [&approval](const LocalApproval& one) { return one.person == approval.person; });
-    if (again) return refuse(fmt::format("{} has approved already", approval.person));
-    AwaitingLocalApproval next = state;
-    next.approvals.push_back(approval);
-    if (next.approvals.size() < next.needed) return State{std::move(next)};
-    return released(context.order, state.prepared, Station::command);
+    return with_vote_of(state, context, approved->approval.evidence, approved->approval.person,
+                        approval::Decision::approved);
   }
-  if (const auto* rejected = context.is<LocallyRejected>()) return State{Rejected{rejected->person, rejected->reason}};
+  if (const auto* rejected = context.is<LocallyRejected>()) {
+    return with_vote_of(state, context, rejected->evidence, rejected->person, approval::Decision::rejected);
+  }
+  if (context.is<ApprovalsDue>()) return judged(state, context);
+  if (const auto* voided = context.is<ApprovalsVoided>()) {
+    return State{Failed{std::string(to_string(ErrorKind::conflict)), voided->why, "request it again"}};
+  }
   return from_unsent(state.prepared, context);
 }
 
 Next from(const AwaitingCommand& state, const Context& context) {
-  if (context.is<Commanded>()) return released(context.order, state.prepared, Station::submission);
+  if (context.is<Commanded>()) return released(context, state.prepared, Station::submission);
   return from_unsent(state.prepared, context);
 }
 

@@ -1,6 +1,7 @@
 #include "workflow/machine/schedule.h"
 
 #include "workflow/machine/backoff.h"
+#include "workflow/machine/local_approval.h"
 
 #include <algorithm>
 #include <utility>
@@ -52,7 +53,10 @@ class Schedule {
   }
   void wanted(const Preparing& state) { add(next_preparation(state), at_ + pause_before_another_draft()); }
   void wanted(const Prepared&) { add(EffectName::check_draft, at_); }
-  void wanted(const AwaitingLocalApproval& state) { add_draft_age(state.prepared.draft); }
+  void wanted(const AwaitingLocalApproval& state) {
+    add_draft_age(state.prepared.draft);
+    if (const auto due = approvals_due(context_.order, state.prepared, at_)) add(EffectName::approvals_due, *due);
+  }
   void wanted(const AwaitingCommand& state) { add_draft_age(state.prepared.draft); }
   void wanted(const Submitting& state) {
     if (state.phase == Submitting::Phase::started) {

@@ -21,6 +21,14 @@ struct SentDraft {
   bool operator==(const SentDraft&) const = default;
 };
 
+// The signed votes of people at this bridge on one frozen draft.
+struct ApprovalRound {
+  unsigned number = 0;             // 1, 2, … of the request's rounds; 0 before the first
+  Instant opened_at{};             // timelock and timeout count from then
+  std::vector<std::string> votes;  // as approval::to_text gives them, at most one a person
+  bool operator==(const ApprovalRound&) const = default;
+};
+
 // Key and draft of a request that has both.
 struct PreparedRequest {
   Key key;
@@ -30,7 +38,8 @@ struct PreparedRequest {
   // What a refused attempt told about how to send the next one (NotAccepted::remember): opaque, read only by the
   // provider; "" for nothing.
   std::string remembered = {};
-  unsigned refusals = 0;  // attempts that were answered with a no; those that reached nobody are not counted
+  unsigned refusals = 0;        // attempts that were answered with a no; those that reached nobody are not counted
+  ApprovalRound approval = {};  // the last one that was opened; it need not be over
   bool operator==(const PreparedRequest&) const = default;
 };
 
@@ -40,6 +49,7 @@ struct Preparing {
   unsigned attempts_made = 0;
   std::string again;  // why a draft is built again ("the draft was older than 7d"), "" the first time
   std::optional<SentDraft> sent = std::nullopt;
+  unsigned approval_rounds = 0;  // that were opened for earlier drafts
   bool operator==(const Preparing&) const = default;
 };
 struct Prepared {
@@ -48,8 +58,6 @@ struct Prepared {
 };
 struct AwaitingLocalApproval {
   PreparedRequest prepared;
-  unsigned needed = 1;
-  std::vector<LocalApproval> approvals;  // distinct persons, all over draft_digest(prepared.draft)
   bool operator==(const AwaitingLocalApproval&) const = default;
 };
 struct AwaitingCommand {

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "workflow/machine/local_approval.h"
 #include "workflow/machine/transitions.h"
 
 #include <fmt/core.h>
@@ -56,6 +57,9 @@ Next from(const Submitting& state, const Context& context) {
     // The timer may come late; the rule may not: nothing is sent that is older than its profile allows.
     if (context.order.max_age && context.at() - state.prepared.draft.built_at > *context.order.max_age) {
       return refuse("the draft is older than its profile allows; it is built again");
+    }
+    if (std::string why = against_clock(context.order, state.prepared, context.at()); !why.empty()) {
+      return refuse(std::move(why));
     }
     Submitting next = state;
     next.phase = Submitting::Phase::started;

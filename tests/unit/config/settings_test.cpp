@@ -135,8 +135,10 @@ TEST_CASE("the whole file becomes plain values") {
   CHECK(server.install.files == std::vector<fs::path>{"/etc/hsmbridge/www.pem"});
   CHECK(server.install.hook == std::vector<std::string>{"systemctl", "reload", "nginx"});
   REQUIRE(server.approval.size() == 1);
-  CHECK(server.approval[0].quorum == 2);
-  CHECK(server.approval[0].of == std::vector<std::string>{"alice", "bob", "carol"});
+  CHECK(server.approval[0].timeout == 0s);
+  REQUIRE(server.approval[0].groups.size() == 1);
+  CHECK(server.approval[0].groups[0].quorum == 2);
+  CHECK(server.approval[0].groups[0].of == std::vector<std::string>{"alice", "bob", "carol"});
   CHECK(server.wants_command);
   CHECK(settings.profile("person").subject == "C=CH, OU=A, OU=B, CN=\\#x+UID=\\ b\\ ");
 }
@@ -227,6 +229,43 @@ c.yaml:9:99: profiles.server.approval.of: 'alice' is not among the people of thi
 c.yaml:10:39: profiles.short.renew_before: must be at most two thirds of validity
 c.yaml:10:53: profiles.short.install.tokn: unknown key (did you mean 'token'?)
 c.yaml:12:3: people.bob: a person has either public_key (a PEM file) or spki (base64))");
+}
+
+TEST_CASE("approvals are a group, groups, groups with times, or any of such") {
+  const std::string people = "people: {ann: {public_key: a.pem}, ben: {public_key: b.pem, accounts: [ben, benny]}}\n";
+  const auto approval = [&](const std::string& text) {
+    return read(people + "profiles: {p: {approval: " + text + "}}\n").profile("p").approval;
+  };
+  const auto two = approval("[{quorum: 1, of: ann}, {name: audit, quorum: 1, of: [ben]}]");
+  REQUIRE(two.size() == 1);
+  REQUIRE(two[0].groups.size() == 2);
+  CHECK(two[0].groups[1].name == "audit");
+  const auto timed = approval("{timelock: 1h, timeout: 2d, groups: {quorum: 2, of: [ann, ben]}}");
+  REQUIRE(timed.size() == 1);
+  CHECK(timed[0].timelock == 1h);
+  CHECK(timed[0].timeout == 48h);
+  CHECK(timed[0].groups.at(0).quorum == 2);
+  const auto any = approval(
+      "{any: [{name: usual, groups: [{quorum: 2, of: [ann, ben]}]}, {timelock: 1d, groups: [{quorum: 1, of: ben}]}]}");
+  REQUIRE(any.size() == 2);
+  CHECK(any[0].name == "usual");
+  CHECK(any[1].timelock == 24h);
+  const Settings settings = read(people);
+  CHECK(settings.person("ann").accounts == std::vector<std::string>{"ann"});
+  CHECK(settings.person("ben").accounts == std::vector<std::string>{"ben", "benny"});
+  CHECK_FALSE(settings.store.rehearsal);
+
+  for (const char* nobody : {"[]", "{any: []}"}) {
+    CHECK_FALSE(problems(people + "profiles: {p: {approval: " + nobody + "}}\n").empty());
+  }
+  CHECK(problems("tokens: {t: {module: /m.so, uri: 'pkcs11:token=t', pin: prompt}}\n"
+                 "people: {ann: {token: t, key: k}}\n"
+                 "profiles: {p: {approval: {quorum: 1, of: ann}},\n"
+                 "  q: {approval: {timeout: 1h, timelock: 1h, groups: []}}}\n") ==
+        "c.yaml:3:42: profiles.p.approval.of: 'ann' has no public_key, by which approvals are known (`hsmbridge key "
+        "public` writes it)\n"
+        "c.yaml:4:27: profiles.q.approval.timeout: must be longer than timelock\n"
+        "c.yaml:4:53: profiles.q.approval.groups: must name the groups that have to approve");
 }
 
 TEST_CASE("checkpoints that nobody would make are refused in the configuration") {

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,6 +83,8 @@ class ScriptedWorld final : public service::Dependencies {
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
   workflow::Records& records() override { return store_; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
+  std::optional<approval::Policy> policy;  // of every profile
+  std::optional<approval::Policy> approval_policy(const std::string&) override { return policy; }
   const Clock& clock() const override { return clock_; }
 
  private:

@@ -3,7 +3,9 @@
 #include "life.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
+#include "service/requests/approval_terms.h"
 #include "support/orders.h"
+#include "support/voter.h"
 
 #include <fmt/core.h>
 
@@ -345,15 +347,30 @@ TEST_CASE_METHOD(Fixture, "a clock that was ahead for a while ends no certificat
   CHECK(store->commits() == commits);
 }
 
-TEST_CASE_METHOD(Fixture, "a profile that wants approvals that nobody can give here is not renewed by itself") {
+TEST_CASE_METHOD(Fixture, "a renewal wants the approvals that its profile wants now") {
   bring(first(), kDay * 50);
-  profile().approval = {{1, {"ann"}}};
+  config::PersonSettings ann;
+  ann.name = "ann";
+  settings.people = {ann};
+  profile().approval = {{"", {}, {}, {{"", 1, {"ann"}}}}};
   clock.advance(kDay * 20);
   service::Sweep s = sweep();
   const auto troubles = s.round(*store, clock.now()).troubles;
   REQUIRE(troubles.size() == 1);
-  CHECK(troubles[0].find("signed approvals at this bridge") != std::string::npos);
+  CHECK(troubles[0].find("ann has no public_key") != std::string::npos);
   CHECK(open_requests() == 0);
+
+  settings.people[0].spki = base64(test::voter("alice").signer.subject_public_key_info());
+  clock.advance(kDay);
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+  workflow::Requests::ListQuery open;
+  open.open_only = true;
+  const auto renewals = store->list(open);
+  REQUIRE(renewals.size() == 1);
+  REQUIRE(renewals[0].order.approval);
+  CHECK(renewals[0].order.approval->policy.alternatives[0].groups[0].members[0] ==
+        approval::Person{"ann", test::voter("alice").key()});
+  CHECK(renewals[0].order.approval->store == service::store_identity(*store, "uid:ann", clock.now()));
 }
 
 TEST_CASE_METHOD(Fixture, "nothing is ordered for a profile whose certificates nobody could trust") {

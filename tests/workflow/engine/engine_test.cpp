@@ -6,6 +6,7 @@
 #include "support/failing_store.h"
 #include "support/orders.h"
 #include "support/said.h"
+#include "support/voter.h"
 #include "workflow/machine/backoff.h"
 
 #include <algorithm>
@@ -285,6 +286,36 @@ TEST_CASE_METHOD(Fixture, "a draft that grew too old is built again and never se
   settle(*worker);
   CHECK(runner.calls_of("build_draft") == 2);
   CHECK(draft_of(record().state)->built_at == clock.now());
+  CHECK(runner.calls_of("submit:1") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a timelock on approvals ends by itself, and so does the time to give them") {
+  const bool enough = GENERATE(true, false);
+  order.approval = terms(2);
+  order.approval->policy.alternatives[0].timelock = 1h;
+  order.approval->policy.alternatives[0].timeout = 3h;
+  create(*store, order);
+  auto worker = engine();
+  settle(*worker);
+  REQUIRE(state() == StateName::awaiting_local_approval);
+  const auto approve = [&](const std::string& person) {
+    take(*store, order.id, approved_by(person, order, *prepared_of(record().state), clock.now()), clock.now());
+  };
+  approve("alice");
+  if (enough) approve("bob");
+  settle(*worker);
+  clock.advance(1h - 1s);
+  settle(*worker);
+  CHECK(state() == StateName::awaiting_local_approval);
+  CHECK(runner.calls_of("submit:1") == 0);
+  clock.advance(1s);
+  settle(*worker);
+  CHECK(runner.calls_of("submit:1") == (enough ? 1 : 0));
+  if (enough) return;
+  CHECK(state() == StateName::awaiting_local_approval);
+  clock.advance(2h);
+  settle(*worker);
+  CHECK(state() == StateName::expired);
   CHECK(runner.calls_of("submit:1") == 0);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "samples.h"
+#include "support/voter.h"
 #include "workflow/machine/decide.h"
 
 #include <catch2/catch.hpp>
@@ -40,6 +41,8 @@ TEST_CASE("an order with every optional member reads back as it was written") {
   order.deadline = samples::kStart + std::chrono::hours(3);
   order.max_age = std::chrono::hours(24);
   order.local_approvals = 2;
+  order.approval = test::terms(2);
+  order.approval->requesters = {"alice"};
   order.wants_command = true;
   CHECK(order_from(Json::parse(to_json(order).dump())) == order);
   for (const Order& one : samples::every_order()) {

@@ -1,5 +1,6 @@
 // What became of an attempt is not known: it is looked up, and where the provider cannot tell a person decides.
 #include "deciding.h"
+#include "support/voter.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::workflow;
@@ -282,7 +283,7 @@ TEST_CASE("a person who knows what became of a lost call need not wait for the l
   CHECK(name_of(go(order(), looking, ResolvedAsThere{ProviderReference("ref-9")}).next) == StateName::withdrawing);
   CHECK(name_of(go(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 90s).next) == StateName::cancelled);
   Order approved = order();
-  approved.local_approvals = 2;
+  approved.approval = test::terms(2);
   looking.wish.reset();
   CHECK(identities(go(approved, looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"check_draft"});
 }
@@ -332,13 +333,13 @@ TEST_CASE("what a slow look-up finds stops the next attempt") {
 
 TEST_CASE("no word of a person takes a draft past the approvals that it needs") {
   Order approved = order();
-  approved.local_approvals = 2;
+  approved.approval = test::terms(2);
   const SubmissionAnswered late{1, report(RequestStatus::awaiting_approval)};
-  const Decision both = go(approved, AwaitingLocalApproval{prepared(1), 2, {}}, late);
+  const Decision both = go(approved, AwaitingLocalApproval{prepared(1)}, late);
   REQUIRE(name_of(both.next) == StateName::unresolved);
   const Decision again = go(approved, both.next, ResolvedAsAbsent{"looked"});
   CHECK(identities(again) == Names{"check_draft"});
   const Decision checked = go(approved, again.next, DraftAccepted{});
-  CHECK(std::get<AwaitingLocalApproval>(checked.next).approvals.empty());
+  CHECK(std::get<AwaitingLocalApproval>(checked.next).prepared.approval.votes.empty());
   CHECK(std::get<AwaitingLocalApproval>(checked.next).prepared.attempts_made == 1);
 }

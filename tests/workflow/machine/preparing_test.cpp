@@ -1,5 +1,6 @@
 // Before anything is sent.
 #include "deciding.h"
+#include "support/voter.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::workflow;
@@ -82,11 +83,13 @@ TEST_CASE("cancel before anything was sent is cancelled at once") {
 TEST_CASE("a draft grown too old is built again and approvals are void") {
   Order aged = order();
   aged.max_age = 24h;
-  aged.local_approvals = 2;
-  const Decision waiting = go(aged, sample<Prepared>(), DraftAccepted{});
+  aged.approval = test::terms(2);
+  Prepared checked = sample<Prepared>();
+  checked.prepared.draft.issuer.clear();
+  const Decision waiting = go(aged, checked, DraftAccepted{});
   CHECK(identities(waiting) == Names{"draft_age"});
   CHECK(effect(waiting, EffectName::draft_age).due == kStart + 24h);
-  const Decision one = go(aged, waiting.next, LocallyApproved{approval("alice")});
+  const Decision one = go(aged, waiting.next, test::approved_by("alice", aged, *prepared_of(waiting.next), kStart));
   CHECK(name_of(one.next) == StateName::awaiting_local_approval);
   const Decision anew = go(aged, one.next, DraftTooOld{25h});
   CHECK(identities(anew) == Names{"sign_csr"});
@@ -105,17 +108,21 @@ TEST_CASE("a draft that its provider would not make like this any more is built 
 
 TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
   Order two = order();
-  two.local_approvals = 2;
-  const State waiting = AwaitingLocalApproval{prepared(), 2, {}};
-  LocalApproval wrong = approval("alice");
-  wrong.draft_digest = "00";
-  CHECK_FALSE(refused(two, waiting, LocallyApproved{wrong}).empty());
-  const Decision one = go(two, waiting, LocallyApproved{approval("alice")});
-  CHECK_FALSE(refused(two, one.next, LocallyApproved{approval("alice")}).empty());
-  const Decision enough = go(two, one.next, LocallyApproved{approval("bob")});
+  two.approval = test::terms(2);
+  AwaitingLocalApproval waiting{prepared()};
+  waiting.prepared.draft.issuer.clear();
+  waiting.prepared.approval = {1, kStart, {}};
+  PreparedRequest other = waiting.prepared;
+  other.draft.to_be_signed.push_back(0);
+  const auto by = [&](const char* person) { return test::approved_by(person, two, waiting.prepared, kStart); };
+  CHECK_FALSE(refused(two, waiting, test::approved_by("alice", two, other, kStart)).empty());
+  const Decision one = go(two, waiting, by("alice"));
+  CHECK_FALSE(refused(two, one.next, by("alice")).empty());
+  const Decision enough = go(two, one.next, by("bob"));
   CHECK(identities(enough) == Names{"submit:1"});
   two.wants_command = true;
-  CHECK(name_of(go(two, one.next, LocallyApproved{approval("bob")}).next) == StateName::awaiting_command);
+  CHECK(name_of(go(two, one.next, by("bob")).next) == StateName::awaiting_command);
   CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{}).next) == StateName::submitting);
-  CHECK(go(two, one.next, LocallyRejected{"bob", "no"}).next == State(Rejected{"bob", "no"}));
+  two.approval = test::terms(3);
+  CHECK(go(two, waiting, test::rejected_by("bob", two, waiting.prepared, kStart)).next == State(Rejected{"bob", "no"}));
 }

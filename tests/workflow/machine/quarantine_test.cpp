@@ -1,6 +1,5 @@
-#include "workflow/machine/upgrade.h"
-
 #include "samples.h"
+#include "workflow/machine/upgrade.h"
 
 #include <catch2/catch.hpp>
 

@@ -109,7 +109,7 @@ template <class T>
 T sample();
 template <>
 inline Preparing sample() {
-  return {key(), draft().csr, 1, "", SentDraft{draft(), 1}};
+  return {key(), draft().csr, 1, "", SentDraft{draft(), 1}, 1};
 }
 template <>
 inline Prepared sample() {
@@ -117,7 +117,9 @@ inline Prepared sample() {
 }
 template <>
 inline AwaitingLocalApproval sample() {
-  return {prepared(), 2, {approval("carol")}};
+  PreparedRequest waiting = prepared();
+  waiting.approval = {2, kStart, {"signed"}};
+  return {waiting};
 }
 template <>
 inline AwaitingCommand sample() {
@@ -240,7 +242,15 @@ inline LocallyApproved sample() {
 }
 template <>
 inline LocallyRejected sample() {
-  return {"bob", "wrong name"};
+  return {"bob", "wrong name", "signed"};
+}
+template <>
+inline ApprovalsDue sample() {
+  return {};
+}
+template <>
+inline ApprovalsVoided sample() {
+  return {"the policy changed"};
 }
 template <>
 inline Commanded sample() {

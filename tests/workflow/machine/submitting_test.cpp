@@ -1,5 +1,6 @@
 // The one submission: planned, begun, and what its answer says.
 #include "deciding.h"
+#include "support/voter.h"
 #include "workflow/machine/codec.h"
 
 using namespace hsmbridge;
@@ -84,7 +85,7 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
 
 TEST_CASE("an attempt that sent nothing because the draft was outdated is followed by another draft after a pause") {
   Order approved = order();
-  approved.local_approvals = 1;
+  approved.approval = test::terms(1);
   Submitting begun = planned(2);
   begun.phase = Submitting::Phase::started;
   begun.prepared.attempts_made = 2;

@@ -9,6 +9,7 @@
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/token_device.h"
 #include "pkcs11/workflow_token.h"
+#include "service/requests/approval_terms.h"
 #include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/process.h"
 #include "tools/hsmbridge/wiring/providers.h"
@@ -316,6 +317,10 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
     if (one.name == profile) return one.install.hook;
   }
   return {};
+}
+
+std::optional<approval::Policy> Wiring::approval_policy(const std::string& profile) {
+  return service::approval_policy_of(*settings_, settings_->profile(profile));
 }
 
 std::function<void()> Wiring::lane_check(const std::string& lane) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "base/clock.h"
+#include "service/dependencies.h"
+#include "workflow/machine/event.h"
+#include "workflow/ports/outbox.h"
+
+#include <optional>
+#include <string>
+
+namespace hsmbridge::service {
+
+// Judges the approvals at this bridge again, from the signatures that are stored and the policy that the order pins, just
+// before a submission: the event of one that may not go, or nothing. An attempt whose approvals ran out is followed by a
+// new draft, which is to be approved again. Does not throw.
+std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now);
+
+// Why an order is over whose profile wants other approvals now than it pinned.
+std::string policy_changed(const std::string& profile);
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,100 @@
+#include "service/requests/approval_terms.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+SpkiHash key_of_person(const config::PersonSettings& person) {
+  if (person.spki) return x509::spki_hash(from_base64(*person.spki));
+  if (person.public_key) {
+    return x509::spki_hash(x509::key_of_person_in_file(*person.public_key, x509::Given::to_be_believed));
+  }
+  throw Error{ErrorKind::invalid_input, fmt::format("{} has no public_key in the configuration", person.name)};
+}
+
+}  // namespace
+
+std::optional<approval::Policy> approval_policy_of(const config::Settings& settings,
+                                                   const config::ProfileSettings& profile) {
+  if (profile.approval.empty()) return std::nullopt;
+  std::map<std::string, SpkiHash> keys;
+  const auto person = [&](const std::string& name) {
+    const auto [known, is_new] = keys.try_emplace(name);
+    if (is_new) {
+      const auto key = key_of_person(settings.person(name));
+      for (const auto& [other, its] : keys) {
+        if (its != key) continue;
+        throw Error{ErrorKind::invalid_input,
+                    fmt::format("{} and {} have the same key: they would count as two people", other, name)};
+      }
+      known->second = key;
+    }
+    return approval::Person{name, known->second};
+  };
+  approval::Policy policy;
+  for (const auto& alternative : profile.approval) {
+    auto& to = policy.alternatives.emplace_back(
+        approval::Alternative{alternative.name, alternative.timelock, alternative.timeout, {}});
+    for (const auto& group : alternative.groups) {
+      auto& members = to.groups.emplace_back(approval::Group{group.name, group.quorum, {}}).members;
+      for (const auto& name : group.of) members.push_back(person(name));
+    }
+  }
+  approval::validate(policy);
+  return policy;
+}
+
+std::string store_identity(workflow::AuditLog& log, const std::string& actor, Instant at) {
+  if (log.leaves(0, 1).empty()) {
+    log.append_audit("store-named", Json::object({{"nonce", hex(random_bytes(16))}}).dump(), actor, at);
+  }
+  const auto first = log.leaves(0, 1);
+  if (first.empty()) throw Error{ErrorKind::corrupt, "the audit log has no first entry"};
+  return hex(first.front().hash);
+}
+
+bool is_account_of(const std::string& actor, const config::PersonSettings& person) {
+  constexpr std::string_view kAccount = "uid:";
+  if (!actor.starts_with(kAccount)) return false;
+  const std::string_view account = std::string_view(actor).substr(kAccount.size());
+  return std::find(person.accounts.begin(), person.accounts.end(), account) != person.accounts.end();
+}
+
+std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings,
+                                                         const config::ProfileSettings& profile,
+                                                         workflow::AuditLog& log, const std::string& actor,
+                                                         Instant at) {
+  auto policy = approval_policy_of(settings, profile);
+  if (!policy) return std::nullopt;
+  workflow::ApprovalTerms terms{
+      *std::move(policy), {}, store_identity(log, actor, at), settings.store.rehearsal ? "rehearsal" : "real"};
+  approval::Decisions without;
+  for (const auto& member : approval::members(terms.policy)) {
+    if (!is_account_of(actor, settings.person(member.person.name))) continue;
+    terms.requesters.push_back(member.person.name);
+    without.rejected.insert(member.person.key);
+  }
+  if (judge(terms.policy, without, Duration::zero()) == approval::Outcome::impossible) {
+    throw Error{ErrorKind::refused,
+                fmt::format("profile {} wants {}, and {}, who asks for it, cannot approve: there could not be enough "
+                            "approvals",
+                            profile.name, quorum_text(terms.policy), joined(terms.requesters, " and "))}
+        .hint("let somebody else ask for it, or name more people in the profile's approval");
+  }
+  return terms;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,116 @@
+// Approvals at this bridge, judged again before anything is submitted.
+#include "service/effects/approved.h"
+
+#include "life.h"
+#include "support/voter.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Instant kStart = parse_rfc3339("2026-11-26T12:00:00Z");
+
+class Submitted final : public ScriptedProvider {
+ public:
+  SubmitAnswer submit(const ProviderCall&) override {
+    ++times;
+    return OutcomeUnknown{"played"};
+  }
+  int times = 0;
+};
+
+// Released by alice and bob; the attempt is written down.
+struct Released {
+  FakeClock clock{kStart};
+  ScriptedWorld world{clock};
+  std::shared_ptr<Submitted> provider = std::make_shared<Submitted>();
+  Claim claim;
+
+  Released() {
+    world.scripted = provider;
+    Order& order = claim.record.order;
+    order = order_of("0A1B2C3D4E5F6G7H", kStart);
+    order.approval = terms(2);
+    world.policy = order.approval->policy;
+    State state = Prepared{{key_of_test(), draft_of_test(kStart), 0}};
+    take(state, DraftAccepted{});
+    for (const char* person : {"alice", "bob"}) take(state, approved_by(person, order, *prepared_of(state), kStart));
+    take(state, AttemptStarted{1, "w", kStart + 1min});
+    claim.record.state = state;
+    claim.effect = {EffectName::submit, {}, 1, ""};
+  }
+  void take(State& state, EventBody body) {
+    state = std::get<Decision>(decide(claim.record.order, state, {kStart, "uid:7", std::move(body)}, {})).next;
+  }
+  PreparedRequest& prepared() { return std::get<Submitting>(claim.record.state).prepared; }
+  EventBody submit(Instant now = kStart) {
+    service::Effects effects(world);
+    return effects.run(claim, now, 10s).event.value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Released, "what enough people have approved is submitted") {
+  CHECK(std::holds_alternative<AnswerLost>(submit()));
+  CHECK(provider->times == 1);
+}
+
+TEST_CASE_METHOD(Released, "nothing is submitted whose stored votes or draft were changed") {
+  SECTION("the draft") {
+    prepared().draft.to_be_signed.push_back(0);
+  }
+  SECTION("a vote") {
+    prepared().approval.votes[0].replace(prepared().approval.votes[0].find("alice"), 5, "carol");
+  }
+  SECTION("a vote that is there twice") {
+    prepared().approval.votes[0] = prepared().approval.votes[1];
+  }
+  SECTION("the round") {
+    prepared().approval.number = 3;
+  }
+  SECTION("whose request it is") {
+    claim.record.order.approval->store = "another";
+  }
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.kind == "corrupt");
+  CHECK(provider->times == 0);
+}
+
+TEST_CASE_METHOD(Released, "approvals that are missing or have run out are asked for again, with another draft") {
+  Instant now = kStart;
+  SECTION("a vote is gone") {
+    prepared().approval.votes.pop_back();
+  }
+  SECTION("all are gone") {
+    prepared().approval = {};
+  }
+  SECTION("they were good for a week") {
+    now += 8 * 24h;
+  }
+  const EventBody event = submit(now);
+  REQUIRE(std::holds_alternative<SubmissionNotAccepted>(event));
+  CHECK(std::get<SubmissionNotAccepted>(event).outdated);
+  CHECK(provider->times == 0);
+}
+
+TEST_CASE_METHOD(Released, "a profile that wants other approvals now voids those that were given") {
+  SECTION("of other people") {
+    world.policy = terms(1).policy;
+  }
+  SECTION("of nobody") {
+    world.policy.reset();
+  }
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("wants other approvals now") != std::string::npos);
+  take(claim.record.state, event);
+  CHECK(name_of(claim.record.state) == StateName::failed);
+  CHECK(provider->times == 0);
+}
