@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "service/doctor/doctor.h"
 #include "service/keys/keys.h"
 
@@ -97,6 +98,22 @@ void examine_audit(const ExaminedStore& store, Check& check) {
   check.hint = "the store was changed by another program, or its disk is failing: keep a copy, then restore a backup";
 }
 
+// Timelocks, timeouts and the age of drafts go by this clock.
+void examine_order_of_time(const Bridge& bridge, const ExaminedStore& store, Check& check) {
+  constexpr Duration kTolerance = std::chrono::minutes{1};
+  check.what = "it has no entry of the future";
+  const auto opened = store.open();
+  const auto size = opened->tree_head().size();
+  if (size == 0) return;
+  const auto last = parse_rfc3339(Json::parse(opened->leaves(size - 1, 1).at(0).data).at("at").as_string());
+  const auto ahead = last - bridge.clock().now();
+  if (ahead <= kTolerance) return;
+  check.health = Health::fault;
+  check.what = fmt::format("its last entry is of {}, {} from now: this clock was set back, or was ahead", rfc3339(last),
+                           spoken(ahead));
+  check.hint = "set the clock right; what people approved is held back while it is more than 10 minutes behind";
+}
+
 }  // namespace
 
 std::vector<Check> examine_store(const Bridge& bridge, const ExaminedStore& store) {
@@ -134,6 +151,7 @@ std::vector<Check> examine_store(const Bridge& bridge, const ExaminedStore& stor
   examine(checks, "store: disk", [&](Check& check) { examine_room(*path, check); });
   if (!opened) return checks;
   examine(checks, "store: audit log", [&](Check& check) { examine_audit(store, check); });
+  examine(checks, "store: clock", [&](Check& check) { examine_order_of_time(bridge, store, check); });
   examine_plans(checks, store);
   return checks;
 }
