@@ -14,10 +14,10 @@ Json task_json(const workflow::ApprovalTask& task) {
   // What cannot be read asks for nothing that could be named.
   if (!task.fault.empty()) {
     json.set("fault", task.fault);
-  } else if (!task.payload_sha256.empty()) {
+  } else if (!task.key_label.empty()) {
     json.set("operation", "sign");
   }
-  if (task.asked_at) json.set("hsm_time", rfc3339(*task.asked_at));
+  if (task.asked_at) json.set(task.key_label.empty() ? "asked_at" : "hsm_time", rfc3339(*task.asked_at));
   if (task.origin) json.set("request", task.origin->request);
   if (!task.status.empty()) {
     json.set("status", task.status);
@@ -28,16 +28,16 @@ Json task_json(const workflow::ApprovalTask& task) {
           {{"name", person.name.empty() ? person.key : person.name}, {"decision", to_string(person.decision)}}));
     }
     json.set("approvers", people);
+    if (task.progress.about_until) json.set("until", rfc3339(*task.progress.about_until));
   }
   return json;
 }
 
 }  // namespace
 
-Json approvals(const workflow::Approvals& of, const std::vector<workflow::ApprovalTask>& tasks) {
-  Json rows = Json::array();
-  for (const auto& task : tasks) rows.push(task_json(task));
-  return Json::object({{"person", of.approver()}, {"provider", of.provider()}, {"tasks", rows}});
+Json approvals(const std::string& person, const std::string& provider,
+               const std::vector<workflow::ApprovalTask>& tasks) {
+  return Json::object({{"person", person}, {"provider", provider}, {"tasks", Json::list(tasks, task_json)}});
 }
 
 Json approval(const service::ApprovalView& view) {
@@ -53,12 +53,12 @@ Json approval(const service::ApprovalView& view) {
   return json;
 }
 
-Json approval_decision(const workflow::Approvals& by, const service::ApprovalView& view, const std::string& decision,
-                       const std::string& reason) {
+Json approval_decision(const std::string& person, const std::string& provider, const service::ApprovalView& view,
+                       const std::string& decision, const std::string& reason) {
   Json json = approval(view);
   json.set("decision", decision);
-  json.set("person", by.approver());
-  json.set("provider", by.provider());
+  json.set("person", person);
+  json.set("provider", provider);
   if (!reason.empty()) json.set("reason", reason);
   return json;
 }

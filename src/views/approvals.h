@@ -10,11 +10,13 @@
 namespace hsmbridge::views {
 
 // hsmbridge.approval-list/1
-Json approvals(const workflow::Approvals& of, const std::vector<workflow::ApprovalTask>& tasks);
+// Of a person, "" for the account of `provider`; `provider` is "" where all wait at this bridge.
+Json approvals(const std::string& person, const std::string& provider,
+               const std::vector<workflow::ApprovalTask>& tasks);
 // hsmbridge.approval/1
 Json approval(const service::ApprovalView& view);
-// hsmbridge.approval-decision/1; `decision`: "approved" or "rejected".
-Json approval_decision(const workflow::Approvals& by, const service::ApprovalView& view, const std::string& decision,
-                       const std::string& reason);
+// hsmbridge.approval-decision/1; `decision`: "approved" or "rejected". `person` and `provider` as above.
+Json approval_decision(const std::string& person, const std::string& provider, const service::ApprovalView& view,
+                       const std::string& decision, const std::string& reason);
 
 }  // namespace hsmbridge::views

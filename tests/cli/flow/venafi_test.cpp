@@ -44,6 +44,36 @@ TEST_CASE("a request at Venafi waits for its approvers, and they can decide from
   CHECK(done.status == 0);
 }
 
+TEST_CASE("a CSR is sent to Venafi once people at this bridge have approved it") {
+  CloudBench bench;
+  std::string people = "people:\n";
+  for (const std::string name : {"alice", "bob"}) {
+    REQUIRE(bench.cli.run({"key", "generate", "--token", "web", "--label", name, "--spec", "ed25519"}).status == 0);
+    REQUIRE(bench.cli.run({"key", "public", "--token", "web", name, "--out", name + ".pub"}).status == 0);
+    people += "  " + name + ": {public_key: " + (bench.cli / (name + ".pub")).string() + ", token: web, key: " + name +
+              ", accounts: []}\n";
+  }
+  bench.configure("Default", bench.key_of_ops(), "", "    approval: {quorum: 2, of: [alice, bob]}\n" + people);
+  const auto asked = bench.enroll({});
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(says(bench.cli.run({"request", "explain", id}), "hsmbridge approval show " + id));
+  const auto shown = bench.cli.run({"approval", "show", id, "--as", "alice"});
+  CHECK(shown.status == 0);
+  CHECK(says(shown, "Alternative name: dns:www.example.com"));
+  for (const char* person : {"alice", "bob"}) {
+    CHECK(bench.orders() == 0);
+    const auto accepted = bench.cli.run({"approval", "accept", id, "--as", person, "--yes"});
+    INFO(accepted.out << accepted.err);
+    REQUIRE(accepted.status == 0);
+  }
+  const auto done = bench.cli.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(bench.orders() == 1);
+}
+
 TEST_CASE("what waits for our account at Venafi is listed, shown and compared before it is decided") {
   CloudBench bench("Approval");
   const auto none = bench.cli.run({"approval", "list", "--provider", "cloud"});

@@ -42,6 +42,7 @@ std::string title_of(const workflow::ApprovalTask& task) {
 }
 
 std::string short_id(const workflow::ApprovalTask& task) {
+  if (task.origin && task.origin->request == task.id) return task.id;
   // A provider's own id is asked about whole.
   return task.payload_sha256.empty() ? task.origin ? task.origin->request : task.id : task.id.substr(0, 8);
 }
@@ -60,21 +61,26 @@ std::string task_text(const service::ApprovalView& view) {
   commandline::Fields fields;
   fields.add("Task", safe(task.id));
   fields.add("What", safe(task.title));
-  if (task.fault.empty() && !task.payload_sha256.empty()) {
+  if (task.fault.empty() && !task.key_label.empty()) {
     fields.add("Signing key", safe(task.key_label));
     fields.add("Operation", "sign");
   }
-  if (task.asked_at) fields.add("Asked", rfc3339(*task.asked_at) + " by the HSM's clock");
+  if (task.asked_at) {
+    fields.add("Asked", rfc3339(*task.asked_at) + (task.key_label.empty() ? "" : " by the HSM's clock"));
+  }
   fields.add("SHA-256", task.payload_sha256);
   fields.add("Status", safe(task.status));
   fields.add("Compared", safe(view.compared));
   fields.add("Quorum", safe(task.progress.quorum));
   fields.add("Approvers", people_text(task.progress));
+  if (task.progress.about_until) fields.add("Until", rfc3339(*task.progress.about_until));
   fields.add("Remark", safe(task.progress.note));
   if (!task.note.empty()) fields.add("Note", safe(task.note) + "\n(not covered by your signature)");
   if (!task.note_signed.empty()) fields.add("Note signed", "by the application key: " + safe(task.note_signed));
   std::string text = fields.text();
-  if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
+  if (!task.text.empty()) {
+    text += (task.key_label.empty() ? "The draft says:\n" : "What will be signed says:\n") + indented(task.text);
+  }
   if (view.judged) {
     for (const auto& deviation : view.judged->deviations) text += "differs:   " + safe(deviation) + "\n";
     for (const auto& objection : view.judged->objections) text += "OBJECTION: " + safe(objection) + "\n";

@@ -1,0 +1,426 @@
+#include "service/approvals/local.h"
+
+#include "approval/vote.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "service/effects/approved.h"
+#include "service/effects/expectation.h"
+#include "service/requests/approval_terms.h"
+#include "service/requests/request_id.h"
+#include "service/requests/requests.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/local_approval.h"
+#include "x509/judge/render.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+// Of an approval where neither the policy nor the request has an end.
+constexpr Duration kLongestApproval = std::chrono::hours{24 * 30};
+constexpr std::string_view kExport = "hsmbridge.approval-export/1";
+
+std::string state_words(const workflow::State& state) {
+  return fmt::format("it is {}", workflow::to_string(workflow::name_of(state)));
+}
+
+// Why this person has no say in it; "" where there is a say.
+std::string against_person(const LocalQuestion& question, const std::string& person, Instant now) {
+  const auto& terms = *question.order.approval;
+  const auto members = approval::members(terms.policy);
+  const auto member =
+      std::find_if(members.begin(), members.end(), [&](const auto& one) { return one.person.name == person; });
+  if (member == members.end()) {
+    return fmt::format("{} is not among those who may approve it: {}", person,
+                       joined(members, ", ", [](const auto& one) { return one.person.name; }));
+  }
+  const auto& asked = terms.requesters;
+  if (std::find(asked.begin(), asked.end(), person) != asked.end()) {
+    return fmt::format("{} asked for it, and cannot decide about it", person);
+  }
+  const auto decisions = workflow::approval_standing(question.order, question.prepared, now).decisions;
+  const auto& key = member->person.key;
+  if (decisions.approved.count(key) != 0 || decisions.rejected.count(key) != 0) {
+    return fmt::format("{} has decided about it, which is irrevocable", person);
+  }
+  return {};
+}
+
+// The draft as a person reads it, and what of it is not as requested.
+struct Decoded {
+  std::string text;
+  std::vector<std::string> objections;
+  std::vector<std::string> deviations;
+};
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+// Line by line; a line that is in both says nothing.
+void compare_with_renewed(const std::string& renewed, Decoded& decoded) {
+  const auto before = lines_of(renewed);
+  const auto after = lines_of(decoded.text);
+  const std::set<std::string> known(before.begin(), before.end());
+  const std::set<std::string> now(after.begin(), after.end());
+  for (const auto& line : before) {
+    if (now.count(line) == 0) decoded.deviations.push_back("only in the certificate that it renews: " + line);
+  }
+  for (const auto& line : after) {
+    if (known.count(line) == 0) decoded.deviations.push_back("not in the certificate that it renews: " + line);
+  }
+}
+
+void decode_certificate(const LocalQuestion& question, Instant now, Decoded& decoded) {
+  const auto& [order, prepared] = question;
+  const auto& draft = prepared.draft;
+  const auto frozen = x509::parse_tbs_certificate(draft.to_be_signed);
+  decoded.text = x509::render(frozen);
+  for (const auto& finding : x509::check_to_be_signed(frozen, expectation_of(order, draft), now)) {
+    const bool fatal = finding.severity == x509::Severity::fatal;
+    (fatal ? decoded.objections : decoded.deviations)
+        .push_back(fmt::format("{}: {}", finding.name, finding.explanation));
+  }
+  if (!draft.issuer.empty() && x509::parse_certificate(draft.issuer).subject().der() != frozen.issuer.der()) {
+    decoded.objections.emplace_back("its issuer is not the CA of the draft");
+  }
+  if (const auto* renewed = order.predecessor()) {
+    compare_with_renewed(x509::render(x509::parse_certificate(renewed->der).tbs), decoded);
+  }
+}
+
+void decode_csr(const LocalQuestion& question, Decoded& decoded) {
+  const auto& [order, prepared] = question;
+  const auto csr = x509::parse_csr(prepared.draft.csr);
+  decoded.text = x509::render(csr.content);
+  if (!x509::signature_verifies(csr)) decoded.objections.emplace_back("the CSR is not signed by its key");
+  if (order.brought_csr().empty()) {
+    const auto& asked = workflow::enrolment_of(order).content.content;
+    const auto different = x509::difference(csr, csr.spki, asked, x509::algorithm_of(csr.parts.signature_algorithm));
+    if (!different.empty()) decoded.objections.push_back("the CSR is not what was requested: " + different);
+  } else {
+    decoded.deviations.emplace_back("the CSR was made by somebody else and goes as it is");
+  }
+  if (const auto* renewed = order.predecessor()) {
+    compare_with_renewed(x509::render(x509::parse_certificate(renewed->der).content()), decoded);
+  }
+}
+
+Decoded decoded_of(const LocalQuestion& question, Instant now) {
+  Decoded decoded;
+  try {
+    const auto& prepared = question.prepared;
+    if (x509::spki_hash(x509::parse_csr(prepared.draft.csr).spki) != prepared.key.spki) {
+      decoded.objections.emplace_back("the CSR is for another key than that of the request");
+    }
+    if (prepared.draft.to_be_signed.empty()) {
+      decode_csr(question, decoded);
+    } else {
+      decode_certificate(question, now, decoded);
+    }
+  } catch (const Error& error) {
+    decoded.objections.push_back("the draft cannot be read: " + error.message());
+  }
+  return decoded;
+}
+
+// In one line, from the bytes alone: whoever made an export could write any summary.
+std::string title_of(const workflow::Draft& draft) {
+  try {
+    const bool is_signed_here = !draft.to_be_signed.empty();
+    const auto content =
+        is_signed_here ? x509::parse_tbs_certificate(draft.to_be_signed).content : x509::parse_csr(draft.csr).content;
+    const auto names = joined(content.subject_alternative_names, ", ", [](const auto& name) { return name.text; });
+    const bool authority = content.basic_constraints && content.basic_constraints->ca;
+    return fmt::format("{}{} for {}{}", authority ? "CA " : "", is_signed_here ? "certificate" : "CSR",
+                       content.subject.empty() ? "(no subject)" : content.subject.to_string(),
+                       names.empty() ? "" : " (" + names + ")");
+  } catch (const Error& error) {
+    return "a draft that cannot be read: " + error.message();
+  }
+}
+
+workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
+  const auto& [order, prepared] = question;
+  workflow::ApprovalTask task;
+  task.id = order.id.str();
+  task.title = title_of(prepared.draft);
+  task.note = prepared.draft.summary;
+  task.payload = prepared.draft.to_be_signed.empty() ? prepared.draft.csr : prepared.draft.to_be_signed;
+  task.payload_sha256 = workflow::draft_digest(prepared.draft);
+  task.asked_at = prepared.approval.opened_at;
+  task.status = "waits for approvals at this bridge";
+  task.progress = workflow::approval_progress(order, prepared, now);
+  task.origin = workflow::ApprovalTask::Origin{order.id.str(), 0, ""};
+  return task;
+}
+
+Instant valid_until(const LocalQuestion& question, Instant now) {
+  const auto& [order, prepared] = question;
+  Instant end = now + kLongestApproval;
+  if (const auto window = ends_at(order.approval->policy, {}, prepared.approval.opened_at))
+    end = std::min(end, *window);
+  if (order.deadline) end = std::min(end, *order.deadline);
+  if (order.max_age) end = std::min(end, prepared.draft.built_at + *order.max_age);
+  return end;
+}
+
+void record_refusal(const Actor& actor, workflow::Store& store, Instant at, const std::string& request,
+                    const std::string& person, const std::string& why) {
+  const Json facts =
+      Json::object({{"request", well_formed(request)}, {"person", well_formed(person)}, {"why", well_formed(why)}});
+  store.append_audit("approval-refused", facts.dump(), actor.name, at);
+}
+
+[[noreturn]] void refuse_vote(const Actor& actor, workflow::Store& store, Instant at, const std::string& request,
+                              const std::string& person, const std::string& why) {
+  record_refusal(actor, store, at, request, person, why);
+  throw Error{ErrorKind::refused, fmt::format("the vote is not taken: {}", why)};
+}
+
+}  // namespace
+
+const config::PersonSettings& person_deciding(const config::Settings& settings, const std::optional<std::string>& name,
+                                              const Actor& actor) {
+  if (name) return settings.person(*name);
+  std::vector<const config::PersonSettings*> with_key, with_account;
+  for (const auto& person : settings.people) {
+    if (person.token) with_key.push_back(&person);
+    if (is_account_of(actor.name, person)) with_account.push_back(&person);
+  }
+  for (const auto& some : {with_account, with_key}) {
+    if (some.size() == 1) return *some.front();
+  }
+  Error error{
+      settings.people.empty() ? ErrorKind::not_found : ErrorKind::ambiguous,
+      settings.people.empty() ? "the configuration has no people" : "several people of the configuration may be meant"};
+  for (const auto& person : settings.people) error.with("candidate", person.name);
+  throw error.hint("say who you are: --as NAME");
+}
+
+std::vector<workflow::ApprovalTask> waiting_for(workflow::Requests& store, const std::string& person, Instant now) {
+  workflow::Requests::ListQuery query;
+  query.state = workflow::StateName::awaiting_local_approval;
+  query.most = std::numeric_limits<unsigned>::max();
+  std::vector<workflow::ApprovalTask> tasks;
+  for (const auto& record : store.list(query)) {
+    const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record.state);
+    if (waiting == nullptr || !record.order.approval) continue;
+    const LocalQuestion question{record.order, waiting->prepared};
+    if (against_person(question, person, now).empty()) tasks.push_back(task_of(question, now));
+  }
+  return tasks;
+}
+
+std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::string& typed) {
+  constexpr unsigned kMost = 100;
+  std::string prefix;
+  try {
+    prefix = request_prefix(typed);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return std::nullopt;
+  }
+  std::vector<LocalQuestion> found;
+  std::vector<std::string> over;
+  for (const auto& id : store.by_prefix(prefix, kMost)) {
+    const auto record = store.find(id);
+    if (!record || !record->order.approval) continue;
+    if (const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record->state)) {
+      found.push_back({record->order, waiting->prepared});
+    } else {
+      over.push_back(fmt::format("request {} does not wait for approvals: {}", id.str(), state_words(record->state)));
+    }
+  }
+  if (found.empty() && over.size() == 1) {
+    throw Error{ErrorKind::conflict, over.front()}.hint("`hsmbridge approval list` shows those that do");
+  }
+  if (found.empty()) return std::nullopt;
+  if (found.size() == 1) return std::move(found.front());
+  Error error{ErrorKind::ambiguous,
+              fmt::format("{} requests that wait for approvals begin with {}", found.size(), typed)};
+  for (const auto& one : found) error.with("candidate", one.order.id.str() + " " + one.prepared.draft.summary);
+  throw error.hint("type more characters of the id");
+}
+
+std::string export_of(const LocalQuestion& question) {
+  return Json::object(
+             {{"schema", kExport},
+              {"order", workflow::to_json(question.order)},
+              {"state", workflow::to_json(workflow::State(workflow::AwaitingLocalApproval{question.prepared}))}})
+             .pretty() +
+         "\n";
+}
+
+LocalQuestion question_in(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("schema").as_string() != kExport) {
+      throw Error{ErrorKind::invalid_input, fmt::format("it is {}, not {}", json.at("schema").as_string(), kExport)};
+    }
+    LocalQuestion question{workflow::order_from(json.at("order")), {}};
+    auto state = workflow::state_from(json.at("state"));
+    auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&state);
+    if (waiting == nullptr || !question.order.approval) {
+      throw Error{ErrorKind::invalid_input, "nothing waits for approvals in it"};
+    }
+    question.prepared = std::move(waiting->prepared);
+    return question;
+  } catch (const Error& error) {
+    throw Error{ErrorKind::invalid_input, "this is not an export of an approval: " + error.message()}.hint(
+        "`hsmbridge approval export ID` writes one");
+  }
+}
+
+ApprovalView view_of(const LocalQuestion& question, const std::string& person,
+                     const std::optional<std::string>& draft_sha256, Instant now) {
+  const auto& order = question.order;
+  ApprovalView view;
+  view.task = task_of(question, now);
+  auto decoded = decoded_of(question, now);
+  view.task.text = std::move(decoded.text);
+  view.compared =
+      fmt::format("what {} requested at {} from provider {} with profile {}, round {}{}", order.created_by,
+                  rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
+                  order.approval->environment == "real" ? "" : "; " + order.approval->environment);
+  view.ours = true;
+  if (auto against = against_person(question, person, now); !against.empty()) {
+    view.expectation.known.push_back(std::move(against));
+  }
+  workflow::Approvals::Judged judged{view.expectation.known, std::move(decoded.deviations)};
+  for (auto& objection : decoded.objections) judged.objections.push_back(std::move(objection));
+  if (draft_sha256 && *draft_sha256 != view.task.payload_sha256) {
+    judged.objections.push_back(
+        fmt::format("the draft has the SHA-256 {}, not {}", view.task.payload_sha256, *draft_sha256));
+  }
+  view.judged = std::move(judged);
+  return view;
+}
+
+void expect_decidable(const ApprovalView& view, Verdict verdict) {
+  const auto& against = verdict == Verdict::reject ? view.expectation.known : view.judged->objections;
+  if (against.empty()) return;
+  Error error{ErrorKind::refused, fmt::format("request {} is not {}: {}", view.task.id,
+                                              verdict == Verdict::approve ? "approved" : "rejected", against.front())};
+  for (const auto& objection : against) error.with("objection", objection);
+  throw error;
+}
+
+std::string signed_vote(const LocalQuestion& question, const config::PersonSettings& person, workflow::KeyRing& ring,
+                        Verdict verdict, const std::string& reason, const workflow::RecordFact& record, Instant now) {
+  const auto& [order, prepared] = question;
+  approval::SignedVote vote;
+  vote.vote = {workflow::question_of(order, prepared),
+               person.name,
+               verdict == Verdict::approve ? approval::Decision::approved : approval::Decision::rejected,
+               reason,
+               std::chrono::floor<std::chrono::seconds>(now),
+               std::chrono::floor<std::chrono::seconds>(valid_until(question, now)),
+               hex(random_bytes(16))};
+  const auto octets = to_be_signed(vote.vote);
+  const auto opened = ring.signer(
+      ring.find(*person.key),
+      {workflow::Purpose::approval, fmt::format("approval at this bridge: {}", to_string(vote.vote.decision)),
+       Json::object({{"person", person.name}, {"request", order.id.str()}, {"draft", vote.vote.question.draft}}),
+       person.accept_key},
+      record);
+  const auto& spki = opened.signer->subject_public_key_info();
+  for (const auto& member : approval::members(order.approval->policy)) {
+    if (member.person.name != person.name || member.person.key == x509::spki_hash(spki)) continue;
+    throw Error{ErrorKind::refused, fmt::format("the key {} in token {} is not the one by which the policy knows {}",
+                                                *person.key, *person.token, person.name)}
+        .hint(
+            fmt::format("`token` and `key` of {} in the configuration must name the key of `public_key`", person.name));
+  }
+  const auto& algorithm = x509::default_algorithm(x509::key_spec_of(spki));
+  vote.key = spki;
+  vote.algorithm = std::string(algorithm.name);
+  vote.signature = opened.signer->sign(octets, algorithm);
+  return to_text(vote);
+}
+
+workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& text) {
+  const auto now = bridge.clock().now();
+  approval::SignedVote read;
+  try {
+    read = approval::read_vote(text);
+  } catch (const Error& error) {
+    refuse_vote(actor, store, now, "", "", error.message());
+  }
+  const std::string& person = read.vote.person;
+  const std::string vote = to_text(read);
+  const RequestId id{read.vote.question.request};
+  const auto refuse = [&](const std::string& why) { refuse_vote(actor, store, now, id.str(), person, why); };
+  const auto record = store.find(id);
+  if (!record) refuse(fmt::format("there is no request {} in this store", id.str()));
+  const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record->state);
+  if (waiting == nullptr) refuse("the request does not wait for approvals: " + state_words(record->state));
+  const auto& order = record->order;
+  const auto timing = timing_for(bridge.settings(), order.provider);
+  if (order.approval && bridge.approval_policy(order.profile) != order.approval->policy) {
+    append_event(store, id, workflow::ApprovalsVoided{policy_changed(order.profile)}, actor.name, now, timing);
+    refuse(policy_changed(order.profile));
+  }
+  const auto decision = read.vote.decision;
+  if (const auto why = workflow::against_vote(order, waiting->prepared, vote, person, decision, now); !why.empty()) {
+    refuse(why);
+  }
+  workflow::EventBody event = workflow::LocallyRejected{person, read.vote.reason, vote};
+  if (decision == approval::Decision::approved) {
+    event = workflow::LocallyApproved{{person, read.vote.question.draft, now, vote}};
+  }
+  try {
+    return append_event(store, id, event, actor.name, now, timing);
+  } catch (const Error& error) {
+    // Somebody else's word came first.
+    if (error.kind() != ErrorKind::conflict) throw;
+    refuse_vote(actor, store, now, id.str(), person, error.message());
+  }
+}
+
+std::string standing_text(const workflow::Record& record, Instant now) {
+  const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record.state);
+  if (waiting == nullptr || !record.order.approval) {
+    return std::string(workflow::to_string(workflow::name_of(record.state)));
+  }
+  const auto progress = workflow::approval_progress(record.order, waiting->prepared, now);
+  if (!progress.note.empty()) return progress.note;
+  const auto standing = workflow::approval_standing(record.order, waiting->prepared, now);
+  return progress_text(record.order.approval->policy, standing.decisions);
+}
+
+void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& store, const config::PersonSettings& person,
+                       const ApprovalView& view, Verdict verdict) {
+  const auto now = bridge.clock().now();
+  for (const auto& other : bridge.settings().people) {
+    if (is_account_of(actor.name, person) || !is_account_of(actor.name, other)) continue;
+    refuse_vote(actor, store, now, view.task.id, person.name,
+                fmt::format("this account ({}) is that of {}, not of {}", actor.name, other.name, person.name));
+  }
+  try {
+    expect_decidable(view, verdict);
+  } catch (const Error& error) {
+    record_refusal(actor, store, now, view.task.id, person.name, error.message());
+    throw;
+  }
+}
+
+}  // namespace hsmbridge::service

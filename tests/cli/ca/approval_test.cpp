@@ -1,0 +1,292 @@
+// Approvals at this bridge, as approvers give them: with keys of their own, here and by file. Votes are judged by openssl.
+#include "base/bytes.h"
+#include "place.h"
+
+#include <csignal>
+#include <filesystem>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+
+namespace {
+
+// Two of alice, bob and carol approve what the issuing CA signs. Alice and bob have keys here; carol's is elsewhere.
+struct Approved : Place {
+  const Words people{"alice", "bob", "carol"};
+
+  Approved() {
+    make_both();
+    for (const std::string& name : people) {
+      cli.make_token(name);
+      const auto made = cli.run(cli.on(name, {"key", "generate", "--label", "approver", "--spec", "ec:P-256"}));
+      INFO(made.err);
+      REQUIRE(made.status == 0);
+      REQUIRE(cli.run(cli.on(name, {"key", "public", "approver", "--out", name + ".pub"})).status == 0);
+    }
+    want("{quorum: 2, of: [alice, bob, carol]}");
+  }
+  std::string token_line(const std::string& name) const {
+    return "  " + name + ": {module: " + Cli::module().string() + ", uri: 'pkcs11:token=" + name +
+           "', pin: 'file:" + name + ".pin'}\n";
+  }
+  // `accounts`: of alice.
+  void want(const std::string& approval, const std::string& accounts = "[]") const {
+    configure();
+    std::string text = cli.read("hsmbridge.yaml");
+    text.insert(text.find("tokens:\n") + 8, token_line("alice") + token_line("bob"));
+    text.insert(text.find("\nprofiles:\n"),
+                "\npeople:\n  alice: {public_key: alice.pub, token: alice, key: approver, accounts: " + accounts +
+                    "}\n  bob: {public_key: bob.pub, token: bob, key: approver, accounts: []}\n"
+                    "  carol: {public_key: carol.pub, accounts: []}\n");
+    const std::string profile = "  server: {provider: issuing";
+    text.replace(text.find(profile), profile.size(), "  server: {approval: " + approval + ", provider: issuing");
+    cli.write("hsmbridge.yaml", text);
+    cli.write("carol.yaml", "tokens:\n" + token_line("carol") +
+                                "people: {carol: {public_key: carol.pub, token: carol, key: approver}}\n");
+  }
+  std::string pending(const std::string& key, const std::string& name = "www.example.com") const {
+    const auto asked = enroll(key, name);
+    INFO(asked.out << asked.err);
+    REQUIRE(asked.status == 3);
+    has(asked.out, "AwaitingLocalApproval");
+    const auto listed = cli.run({"request", "list", "--json", "--open"}).json();
+    return listed.at("requests").as_array().front().at("id").as_string();
+  }
+  CliResult approval(const std::string& verb, const std::string& person, const std::string& id,
+                     const Words& more = {}) const {
+    Words words{"approval", verb, id, "--as", person};
+    if (verb != "show") words.push_back("--yes");
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  }
+  std::string state(const std::string& id) const {
+    return cli.run({"request", "show", id, "--json"}).json().at("state").as_string();
+  }
+  std::string signatures() const {
+    return cli
+        .other({"sqlite3", "store.db", "SELECT count(*) FROM leaves WHERE CAST(data AS TEXT) LIKE '%\"ca-key-use\"%'"})
+        .out;
+  }
+  CliResult as_carol(Words words) const {
+    words.insert(words.begin(), {"--config", "carol.yaml"});
+    return cli.run(words);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Approved, "a CA's key signs once two of three have approved the very bytes") {
+  const std::string before = signatures();
+  const auto id = pending("www");
+  const auto explained = cli.run({"request", "explain", id}).out;
+  has(flat(explained), "signed approvals at this bridge (2 of 3)");
+  has(explained, "alice has not decided yet");
+
+  const auto listed = cli.run({"approval", "list", "--as", "alice"});
+  INFO(listed.out << listed.err);
+  CHECK(listed.status == 0);
+  has(listed.out, id);
+  const auto shown = approval("show", "alice", id);
+  INFO(shown.out << shown.err);
+  CHECK(shown.status == 0);
+  has(shown.out, "Alternative name: dns:www.example.com");
+  has(shown.out, "Issuer: ");
+  has(shown.out, "approval accept --as alice " + id);
+  const auto sha = approval("show", "alice", id, {"--json"}).json().at("payload_sha256").as_string();
+
+  CHECK(approval("accept", "alice", id, {"--sha256", std::string(64, 'a')}).status == 4);
+  const auto one = approval("accept", "alice", id, {"--sha256", sha, "--reason", "as agreed"});
+  INFO(one.out << one.err);
+  REQUIRE(one.status == 0);
+  CHECK(state(id) == "AwaitingLocalApproval");
+  has(cli.run({"request", "explain", id}).out, "alice has approved");
+  CHECK(cli.run({"approval", "list", "--as", "alice"}).out.find(id) == std::string::npos);
+  const auto again = approval("accept", "alice", id);
+  CHECK(again.status == 4);
+  has(again.err, "irrevocable");
+  CHECK(signatures() == before);
+
+  REQUIRE(approval("accept", "bob", id).status == 0);
+  CHECK(signatures() == before);
+  const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  trusted("www.pem");
+  CHECK(signatures() != before);
+  CHECK(cli.run({"audit", "verify"}).status == 0);
+  has(audit(), "approver-key-use");
+  const auto late = approval("accept", "alice", id);
+  CHECK(late.status == 1);
+  has(flat(late.err), "does not wait for approvals: it is Completed");
+  const auto history = cli.run({"request", "history", id}).out;
+  has(history, "by alice");
+  has(history, "by bob");
+}
+
+TEST_CASE_METHOD(Approved,
+                 "an approver elsewhere decides about a file, without the store, and openssl verifies the vote") {
+  const auto id = pending("www");
+  REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  const auto vote = as_carol({"approval", "sign", "ask.json", "--yes", "--out", "carol.vote", "--reason", "by file"});
+  INFO(vote.out << vote.err);
+  REQUIRE(vote.status == 0);
+  // What openssl says of it.
+  const Json made = Json::parse(cli.read("carol.vote"));
+  cli.write("signed", "hsmbridge-approval-v1\n" + made.at("approval").dump());
+  const auto signature = from_base64(made.at("signature").as_string());
+  cli.write("signature", as_text(signature));
+  const auto verified =
+      cli.other({"openssl", "dgst", "-sha256", "-verify", "carol.pub", "-signature", "signature", "signed"});
+  INFO(verified.out << verified.err);
+  CHECK(verified.status == 0);
+
+  const auto taken = cli.run({"approval", "import", "carol.vote"});
+  INFO(taken.out << taken.err);
+  REQUIRE(taken.status == 0);
+  const auto replayed = cli.run({"approval", "import", "carol.vote"});
+  CHECK(replayed.status == 4);
+  has(replayed.err, "carol has approved it already");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  REQUIRE(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 0);
+  trusted("www.pem");
+}
+
+TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with one sentence and a leaf") {
+  const auto id = pending("www");
+  REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  REQUIRE(as_carol({"approval", "sign", "ask.json", "--yes", "--out", "carol.vote"}).status == 0);
+  const Json good = Json::parse(cli.read("carol.vote"));
+  const auto refused = [&](const Json& vote, const std::string& why) {
+    CAPTURE(why);
+    cli.write("bad.vote", vote.dump());
+    const auto result = cli.run({"approval", "import", "bad.vote"});
+    CHECK(result.status == 4);
+    has(flat(result.err), why);
+    has(audit(), "approval-refused");
+    CHECK(state(id) == "AwaitingLocalApproval");
+  };
+  const auto with = [&good](const char* name, Json value) {
+    Json inner = good.at("approval");
+    Json outer = good;
+    return outer.set("approval", inner.set(name, std::move(value)));
+  };
+  refused(Json::parse("{}"), "member 'approval' is missing");
+  refused(with("urgent", Json(true)), "unknown member 'urgent'");
+  refused(with("person", Json("alice")), "not the one of alice");
+  refused(with("reason", Json("because")), "the signature of carol does not verify");
+  refused(with("draft_sha256", Json(std::string(64, '0'))), "other bytes");
+  refused(with("request", Json("0000000000000000")), "there is no request");
+
+  // A file whose draft says something else is signed for that, and does not count.
+  std::string changed = cli.read("ask.json");
+  const Json draft = Json::parse(changed).at("state").at("dossier").at("draft");
+  const std::string tbs = draft.at("to_be_signed").as_string();
+  Bytes octets = from_base64(tbs);
+  octets[20] = static_cast<std::uint8_t>(octets[20] ^ 1U);  // in the serial number
+  changed.replace(changed.find(tbs), tbs.size(), base64(octets));
+  cli.write("changed.json", changed);
+  const auto other = as_carol({"approval", "sign", "changed.json", "--yes", "--out", "other.vote"});
+  if (other.status == 0) {
+    const auto result = cli.run({"approval", "import", "other.vote"});
+    CHECK(result.status == 4);
+    has(result.err, "other bytes");
+  } else {
+    CHECK(other.status == 4);
+  }
+}
+
+TEST_CASE_METHOD(Approved, "who asks cannot approve, and an account is not another person's") {
+  const auto whoami = cli.other({"id", "-un"}).out;
+  const std::string account = whoami.substr(0, whoami.find('\n'));
+  want("{quorum: 2, of: [alice, bob, carol]}", "['" + account + "']");
+  const auto id = pending("www");
+  const auto own = approval("accept", "alice", id);
+  CHECK(own.status == 4);
+  has(own.err, "alice asked for it");
+  const auto other = approval("accept", "bob", id);
+  CHECK(other.status == 4);
+  has(flat(other.err), "is that of alice, not of bob");
+  has(audit(), "approval-refused");
+
+  want("{quorum: 3, of: [alice, bob, carol]}", "['" + account + "']");
+  const auto impossible = enroll("other", "other.example.com");
+  CHECK(impossible.status == 4);
+  has(flat(impossible.err), "alice, who asks for it, cannot approve");
+}
+
+TEST_CASE_METHOD(Approved, "a rejection that leaves too few, and a policy that changed, end the request") {
+  auto id = pending("www");
+  REQUIRE(approval("reject", "alice", id, {"--reason", "wrong name"}).status == 0);
+  CHECK(state(id) == "AwaitingLocalApproval");
+  REQUIRE(approval("reject", "bob", id, {"--reason", "wrong name"}).status == 0);
+  CHECK(state(id) == "Rejected");
+
+  id = pending("next");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  want("{quorum: 1, of: [alice, bob, carol]}");
+  const auto late = approval("accept", "bob", id);
+  CHECK(late.status == 4);
+  has(flat(late.err), "wants other approvals now");
+  CHECK(state(id) == "Failed");
+
+  // Also when enough had approved before.
+  want("{quorum: 1, of: [alice, bob, carol]}");
+  const std::string before = signatures();
+  id = pending("last");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  CHECK(state(id) == "Submitting");
+  want("{quorum: 2, of: [alice, bob]}");
+  CHECK(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 1);
+  CHECK(state(id) == "Failed");
+  CHECK(signatures() == before);
+}
+
+TEST_CASE_METHOD(Approved, "a clock that was set back by more than ten minutes signs nothing that was approved") {
+  const std::string before = signatures();
+  const auto id = pending("www");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  REQUIRE(approval("accept", "bob", id).status == 0);
+  const auto behind = [&](Words words) {
+    words.insert(words.begin(), {"faketime", "-m", "--exclude-monotonic", "-f", "-15m", Cli::program().string()});
+    return cli.other(words);
+  };
+  const auto held = behind({"request", "wait", id, "--timeout", "3s"});
+  INFO(held.out << held.err);
+  CHECK(held.status == 3);
+  CHECK(signatures() == before);
+  has(flat(behind({"request", "explain", id}).out), "behind what was approved at");
+  const auto doctor = behind({"doctor"});
+  has(flat(doctor.out + doctor.err), "this clock was set back, or was ahead");
+  const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+}
+
+TEST_CASE_METHOD(Approved,
+                 "nothing that was approved is lost, and nothing signed unapproved, when the program is killed") {
+  constexpr int kKilled = 128 + SIGKILL;
+  for (const std::string place : {"store.before-commit", "store.after-commit"}) {
+    CAPTURE(place);
+    std::filesystem::remove(cli / "www.pem");  // of the request before, which is in use
+    const auto id = pending(place, place.substr(6, 5) + ".example.com");
+    const std::string before = signatures();
+    REQUIRE(approval("accept", "alice", id).status == 0);
+    for (int passing = 1;; ++passing) {
+      REQUIRE(passing < 20);
+      // A login that was cut short twice is not tried again by itself.
+      REQUIRE(cli.run({"token", "login", "bob", "--retry"}).status == 0);
+      cli.set("HSMBRIDGE_FAILPOINT", place + ":" + std::to_string(passing));
+      const auto died = approval("accept", "bob", id);
+      cli.unset("HSMBRIDGE_FAILPOINT");
+      INFO(died.out << died.err);
+      CHECK(signatures() == before);
+      if (died.status == 0) break;
+      REQUIRE(died.status == kKilled);
+      if (state(id) != "AwaitingLocalApproval") break;  // it was stored before
+    }
+    const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});
+    INFO(done.out << done.err);
+    REQUIRE(done.status == 0);
+    trusted("www.pem");
+  }
+}
