@@ -183,6 +183,12 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
                                                    call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
                                                    &profile, &enrolment_of(call.order).content.content},
                                                   now, above, call.now);
+  if (settings_.operator_command && !call.order.wants_command) {
+    faults.reasons.push_back(
+        fmt::format("provider {} signs on an operator's command alone (operator_command), and the "
+                    "request was made without one",
+                    settings_.name));
+  }
   const std::vector<ca::Unfitness> unfit = unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);

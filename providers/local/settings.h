@@ -32,6 +32,7 @@ struct Settings {
     Duration next_update = std::chrono::hours{24 * 4};
   };
   std::optional<Crl> crl;
+  bool operator_command = false;           // it certifies nothing without `request command`
   std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
   struct Root {
     ca::Root root;

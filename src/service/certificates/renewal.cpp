@@ -265,7 +265,7 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;
   order.local_approvals = old.local_approvals;
-  order.wants_command = old.wants_command;
+  order.wants_command = old.wants_command || wish.wants_command;
   journal_order(store, order, timing);
   return order;
 }
@@ -369,7 +369,8 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   refuse_new_key_of_authority(store, record, wanted, profile);
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
-  RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name};
+  RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
+                   wants_command(needs.settings, profile, old.provider)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));

@@ -56,6 +56,7 @@ workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const w
 struct RenewalWish {
   workflow::KeyWish key;
   std::string created_by;
+  bool wants_command = false;  // also where the request before did not wait for one
 };
 // Journals the order to renew: it asks for what the request that brought the certificate asked, at the same provider,
 // for the same targets; its profile may have changed since. `randomness`: at least 7 octets.

@@ -185,6 +185,7 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
   refuse_profile(profile);
+  request.wants_command = wants_command(settings, profile, request.provider);
   request.created_by = actor.name;
   workflow::Order order;
   order.profile = profile.name;
