@@ -7,6 +7,7 @@
 #include "providers/bundle.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
+#include "providers/local/serial_log.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/spki.h"
 
@@ -85,7 +86,9 @@ void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, 
                 fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
                             "is not the store that published it, or an older copy of that",
                             file.string(), there.number, serial)}
-        .hint("nothing was replaced and no number was taken; bring back the store that published it");
+        .hint(
+            "nothing was replaced and no number was taken; bring back the store that published it, or tell this one "
+            "what the CA did: hsmbridge ca resume");
   }
 }
 
@@ -174,6 +177,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   const auto key =
       dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
   if (!before) write_file(frozen, to_be_signed, FileMode::private_0600, Existing::refuse);
+  if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
   const Bytes signature = ca::sign(linted, *key, algorithm);
   return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
 }
@@ -239,6 +243,7 @@ MadeCrl LocalProvider::publish_crl(Instant now) {
 
 MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
   const x509::Certificate issuer = certificate();
+  expect_not_suspended(issuer.subject());
   const auto& usage = issuer.content().key_usage;
   if (usage && !usage->has(x509::KeyUsage::crl_sign)) {
     throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
@@ -257,7 +262,7 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
   const auto there = crl_there(crl.file, issuer);
   if (there) {
     refuse_forgotten(crl.file, *there, id, book);
-  } else if (last) {
+  } else if (last && last->sha256 != kLostCrl) {
     throw Error{ErrorKind::conflict,
                 fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
                             "compared",

@@ -47,6 +47,8 @@ struct Dependencies {
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors;  // of the order's profile, DER
   // How the records call a key that must not sign any more: "compromised"; "" for any other.
   std::function<std::string(const SpkiHash& key)> spent = {};
+  // Why the CA may not sign (Takeovers::suspended).
+  std::function<std::optional<std::string>(const std::string& issuer)> suspended = {};
 };
 
 workflow::Capabilities declared_capabilities();
@@ -79,12 +81,14 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   x509::Certificate certificate() const;
   std::vector<Bytes> chain() const;
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
-  // ca::unfitness, and what was revoked or recorded here of the CAs.
+  // ca::unfitness, what was revoked or recorded here of the CAs, and whether this one is suspended.
   std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
   const ca::Profile& profile_of(const workflow::Order& order) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
   std::string linted_by();
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);
+  // Throws refused for a CA of which the store does not know everything.
+  void expect_not_suspended(const x509::Name& issuer) const;
   std::string remedy() const;
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);

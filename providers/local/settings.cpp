@@ -245,6 +245,7 @@ Settings read_settings(const std::string& name, Section section) {
   }
   read_profiles(section, settings);
   read_root(section, settings);
+  settings.serial_log = section.optional_file("serial_log");
   settings.operator_command = section.optional_boolean("operator_command").value_or(false);
   read_crl(section, settings);
   read_lint(section, settings);

@@ -32,6 +32,8 @@ struct Settings {
     Duration next_update = std::chrono::hours{24 * 4};
   };
   std::optional<Crl> crl;
+  // What is signed is appended to it before (serial_log.h); nothing: nowhere.
+  std::optional<std::filesystem::path> serial_log;
   bool operator_command = false;           // it certifies nothing without `request command`
   std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
   struct Root {

@@ -27,6 +27,20 @@ Json made_crl(const std::string& name, const workflow::MadeCrl& made) {
   return json;
 }
 
+Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeover& done) {
+  const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
+  Json json = Json::object({{"name", planned.authority.name},
+                            {"certificates", count(planned.takeover.certificates.size())},
+                            {"revoked", count(planned.takeover.revoked.size())},
+                            {"new_certificates", count(done.taken.certificates)},
+                            {"new_revoked", count(done.taken.revoked)},
+                            {"of_other_issuers", count(planned.inventory.of_other_issuers)},
+                            {"notes", Json(planned.inventory.notes)}});
+  if (planned.takeover.crl) json.set("last_crl", crl(*planned.takeover.crl));
+  if (done.made) json.set("crl", made_crl(planned.authority.name, *done.made));
+  return json;
+}
+
 Json authority(const service::Authority& authority) {
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},

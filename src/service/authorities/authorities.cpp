@@ -49,7 +49,7 @@ void refuse_existing(const Authority& authority) {
 void refuse_older_copy(workflow::Store& store) {
   if (const auto why = store.restored()) {
     throw Error{ErrorKind::refused, fmt::format("the store is an older copy of itself ({}): no CA signs", *why)}.hint(
-        "when nothing was issued since: hsmbridge store accept-restored");
+        "first: hsmbridge store accept-restored, then for each CA: hsmbridge ca resume");
   }
 }
 
@@ -119,7 +119,7 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
   return root;
 }
 
-Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
+Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root) {
   const auto& [name, view] = root.authority;
   const auto ring = bridge.key_ring(view.token);
   if (!root.key_is_there) make_keys(*ring, log, {{view.key}, *view.root_key, workflow::KeyUse::sign, std::nullopt});
@@ -141,6 +141,12 @@ Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
                                              {"signed_again", root.is_frozen},
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
+  // A store that was restored before knows all of a CA that begins now.
+  workflow::Takeover nothing_yet;
+  nothing_yet.issuer = hex(sha256(certificate.subject().der()));
+  nothing_yet.from = workflow::Takeover::From::a_lost_store;
+  store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
+                  actor.name, log.now());
   std::error_code left_over;  // harmless beside the certificate
   std::filesystem::remove(frozen_root(view.file), left_over);
   return der;

@@ -33,7 +33,7 @@ struct NewRoot {
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
 // Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file. Throws
 // conflict for a key of another kind than the configuration says.
-Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root);
+Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root);
 
 // Signs and publishes a CRL with everything that the CA has revoked. Throws refused for a store that is an older copy,
 // and what CertificateAuthority::publish_crl throws.
