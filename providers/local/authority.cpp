@@ -17,6 +17,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 // The CA itself: its certificate, what it revoked, its CRLs.
@@ -144,15 +145,24 @@ AuthorityView LocalProvider::view() {
     for (const ca::Unfitness& one : unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
       view.obstacles.push_back(one.why);
     }
-    if (settings_.crl) {
-      view.crl_file = settings_.crl->file;
-      view.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
-      view.crl_overdue = !view.crl || view.crl->next_update <= clock_.now();
-    }
+    static_cast<CrlStanding&>(view) = crl_standing();
   } catch (const Error& error) {
     view.obstacles.push_back(error.message());
   }
   return view;
+}
+
+CrlStanding LocalProvider::crl_standing() {
+  CrlStanding standing;
+  if (!settings_.crl) return standing;
+  const x509::Certificate issuer = certificate();
+  const Instant now = clock_.now();
+  standing.crl_file = settings_.crl->file;
+  standing.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
+  standing.crl_overdue = !standing.crl || standing.crl->next_update <= now;
+  standing.crl_every = settings_.crl->every;
+  standing.crl_due = crl_due(*settings_.crl, issuer, standing.crl, now);
+  return standing;
 }
 
 Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
@@ -230,6 +240,30 @@ LookUpAnswer LocalProvider::look_revocation_up(const ProviderCall& call, const R
 }
 
 // ---- CRLs -----------------------------------------------------------------------------------------------------------
+
+std::string LocalProvider::crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
+                                   const std::optional<PublishedCrl>& last, Instant now) {
+  if (!crl.every) return "";
+  if (!last) return "none was published yet";
+  if (last->this_update + *crl.every <= now) return fmt::format("the last one is of {}", rfc3339(last->this_update));
+  const auto wanted = dependencies_.revocations().revocations(issuer_id(issuer.subject()), last->this_update);
+  const std::lock_guard lock(mutex_);
+  // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
+  // dated back.
+  if (!compared_ || compared_->number != last->number || compared_->revoked != wanted.size()) {
+    std::set<std::string> missing;
+    for (const RevokedSerial& one : wanted) missing.insert(one.serial);
+    try {
+      if (const auto there = crl_there(crl.file, issuer)) {
+        for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
+      }
+    } catch (const Error& error) {
+      return error.message();  // publishing one says it too, and what to do
+    }
+    compared_ = Compared{last->number, wanted.size(), missing.size()};
+  }
+  return compared_->missing == 0 ? "" : fmt::format("what was revoked since the last one: {}", compared_->missing);
+}
 
 MadeCrl LocalProvider::publish_crl(Instant now) {
   if (!settings_.crl) {

@@ -13,6 +13,8 @@
 #include "x509/objects/certificate.h"
 #include "x509/objects/signer.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -74,6 +76,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::vector<std::string> test() override;
 
   workflow::AuthorityView view() override;
+  workflow::CrlStanding crl_standing() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
   workflow::MadeCrl publish_crl(Instant now) override;
 
@@ -93,13 +96,23 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  // Why the schedule wants a CRL now; "" where it does not.
+  std::string crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
+                      const std::optional<workflow::PublishedCrl>& last, Instant now);
   workflow::MadeCrl publish_crl_alone(const Settings::Crl& crl, Instant now);
 
   const Settings settings_;
   const Dependencies dependencies_;
   const Clock& clock_;
-  std::mutex mutex_;
+  std::mutex mutex_;           // of what is below
   std::string zlint_version_;  // once it is known
+  // The last CRL, when it was compared with what is revoked: how many are not on it.
+  struct Compared {
+    std::uint64_t number = 0;
+    std::size_t revoked = 0;
+    std::size_t missing = 0;
+  };
+  std::optional<Compared> compared_;
 };
 
 }  // namespace hsmbridge::local

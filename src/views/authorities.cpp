@@ -27,6 +27,16 @@ Json made_crl(const std::string& name, const workflow::MadeCrl& made) {
   return json;
 }
 
+Json crl_check(const service::CrlCheck& check) {
+  const auto& view = check.authority.view;
+  Json json = Json::object({{"name", check.authority.name},
+                            {"file", view.crl_file->string()},
+                            {"overdue", view.crl_overdue},
+                            {"fault", check.fault}});
+  if (view.crl) json.set("crl", crl(*view.crl));
+  return json;
+}
+
 Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeover& done) {
   const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
   Json json = Json::object({{"name", planned.authority.name},
@@ -52,6 +62,8 @@ Json authority(const service::Authority& authority) {
                             {"obstacles", Json(view.obstacles)}});
   if (view.crl_file) json.set("crl_file", view.crl_file->string());
   if (view.crl_file) json.set("crl_overdue", view.crl_overdue);
+  if (view.crl_every) json.set("crl_every", duration_text(*view.crl_every));
+  if (!view.crl_due.empty()) json.set("crl_due", view.crl_due);
   if (view.crl) json.set("crl", crl(*view.crl));
   if (view.certificate) {
     const auto certificate = x509::parse_certificate(*view.certificate);

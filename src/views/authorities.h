@@ -14,6 +14,8 @@ namespace hsmbridge::views {
 Json authority(const service::Authority& authority);
 // hsmbridge.ca-crl/1
 Json made_crl(const std::string& name, const workflow::MadeCrl& made);
+// hsmbridge.ca-crl-check/1
+Json crl_check(const service::CrlCheck& check);
 // hsmbridge.ca-takeover/1
 Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeover& done);
 // hsmbridge.ca-list/1

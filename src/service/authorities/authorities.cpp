@@ -156,13 +156,42 @@ workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& l
   refuse_older_copy(store);
   const auto provider = provider_of_authority(bridge, name);
   auto made = as_authority(*provider).publish_crl(log.now());
-  log.record("crl-published", Json::object({{"provider", bridge.settings().provider(name).name},
-                                            {"crl_number", static_cast<std::int64_t>(made.crl.number)},
-                                            {"entries", static_cast<std::int64_t>(made.entries)},
-                                            {"next_update", rfc3339(made.crl.next_update)},
-                                            {"crl_sha256", made.crl.sha256},
-                                            {"file", made.file.string()}}));
+  log.record("crl-published", crl_facts(bridge.settings().provider(name).name, made));
   return made;
+}
+
+Json crl_facts(const std::string& provider, const workflow::MadeCrl& made) {
+  return Json::object({{"provider", provider},
+                       {"crl_number", static_cast<std::int64_t>(made.crl.number)},
+                       {"entries", static_cast<std::int64_t>(made.entries)},
+                       {"next_update", rfc3339(made.crl.next_update)},
+                       {"crl_sha256", made.crl.sha256},
+                       {"file", made.file.string()}});
+}
+
+CrlCheck check_crl(Bridge& bridge, const std::string& name) {
+  CrlCheck check{authority(bridge, name), ""};
+  const auto& view = check.authority.view;
+  if (!view.crl_file) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes (crl)", name)};
+  }
+  if (!view.crl) {
+    check.fault = "no CRL was published yet";
+  } else if (view.crl_overdue) {
+    check.fault =
+        fmt::format("the CRL is overdue: number {} ended {}", view.crl->number, rfc3339(view.crl->next_update));
+  } else {
+    constexpr std::size_t kMost = std::size_t{256} << 20U;
+    try {
+      if (hex(sha256(read_file(*view.crl_file, kMost))) != view.crl->sha256) {
+        check.fault = fmt::format("{} does not hold CRL number {}, which was published there", view.crl_file->string(),
+                                  view.crl->number);
+      }
+    } catch (const Error& error) {
+      check.fault = error.message();
+    }
+  }
+  return check;
 }
 
 NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {

@@ -39,6 +39,17 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
 // and what CertificateAuthority::publish_crl throws.
 workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name);
 
+// What a leaf says of a CRL that was published.
+Json crl_facts(const std::string& provider, const workflow::MadeCrl& made);
+
+// Whether the last CRL is where it was put, as it was, and still valid; reads that file and the store alone.
+struct CrlCheck {
+  Authority authority;
+  std::string fault;  // one sentence; "" where all is in order
+};
+// Throws invalid_input for a CA that publishes none.
+CrlCheck check_crl(Bridge& bridge, const std::string& name);
+
 struct NewSubordinate {
   std::string name;     // of the CA
   std::string parent;   // a provider

@@ -93,7 +93,15 @@ ExitCode init(Invocation& invocation) {
   return finish(invocation.output, *wiring, *store, made.id, Pace{});
 }
 
+ExitCode check_crl(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto check = service::check_crl(*wiring, invocation.arguments.required("NAME"));
+  invocation.output.result("hsmbridge.ca-crl-check/1", views::crl_check(check), crl_check_text(check));
+  return check.fault.empty() ? ExitCode::done : ExitCode::failed;
+}
+
 ExitCode publish_crl(Invocation& invocation) {
+  if (invocation.arguments.has("--check")) return check_crl(invocation);
   CommandContext context(invocation);
   auto& wiring = context.configured();
   const auto store = wiring.store();
@@ -263,13 +271,15 @@ std::vector<Command> ca_commands() {
       {"ca",
        "crl",
        "Sign a CRL with everything that the CA has revoked, and publish it",
-       {},
+       {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"}},
        {name},
        publish_crl,
        exits,
        "It is written to the `file` of the provider's `crl` in one step, and read back. Its number\n"
        "follows the last one; a file that holds a newer CRL, or something else, is not touched.\n"
-       "Type it after a revocation, and again before the last one ends (`ca list`).\n"},
+       "With `every` in `crl` of the provider `hsmbridge run` does it: when it is due, and after\n"
+       "a revocation. Without it, type it after a revocation, and again before the last one\n"
+       "ends (`ca list`).\n"},
       {"ca", "list", "List the CAs whose keys this bridge uses", {}, {}, list_authorities, exits, ""},
       {"ca",
        "show",

@@ -67,11 +67,20 @@ std::string authority_text(const service::Authority& authority) {
                                              view.crl_overdue ? ", OVERDUE" : "")
                                : "none yet");
     fields.add("CRL file", safe(view.crl_file->string()));
+    fields.add("CRL every", view.crl_every ? duration_text(*view.crl_every) : "by hand");
+    if (!view.crl_due.empty()) fields.add("CRL due", safe(view.crl_due));
   }
   std::string why;
   for (const auto& one : view.obstacles) why += (why.empty() ? "" : "\n") + safe(one);
   if (!why.empty()) fields.add("Because", why);
   return fields.text();
+}
+
+std::string crl_check_text(const service::CrlCheck& check) {
+  const auto& view = check.authority.view;
+  if (!check.fault.empty()) return fmt::format("{}: {}\n", safe(check.authority.name), safe(check.fault));
+  return fmt::format("{}: CRL {} is valid until {}\n", safe(check.authority.name), view.crl->number,
+                     rfc3339(view.crl->next_update));
 }
 
 std::string takeover_question(std::string_view what, const service::PlannedTakeover& planned) {

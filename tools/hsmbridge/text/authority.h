@@ -12,6 +12,7 @@ namespace hsmbridge::cli {
 
 std::string authorities_text(const std::vector<service::Authority>& all);
 std::string authority_text(const service::Authority& authority);
+std::string crl_check_text(const service::CrlCheck& check);
 std::string made_crl_text(const std::string& name, const workflow::MadeCrl& made);
 // "Take over CN=… with 1000 certificates, 50 of them revoked, and CRL number 8".
 std::string takeover_question(std::string_view what, const service::PlannedTakeover& planned);
