@@ -36,6 +36,9 @@ struct ReturnCode {
   std::string_view hint;  // what to do next, or ""
   AboutPin about_pin = AboutPin::unclear;
 
+  // The call was refused when it began: nothing was done.
+  constexpr bool before_the_call() const { return about_pin == AboutPin::not_judged; }
+
   template <class... Unusual>
   constexpr ReturnCode(unsigned long number, std::string_view ckr, std::string_view means, ErrorKind of,
                        Unusual... unusual)
@@ -63,7 +66,7 @@ class TokenFailure : public Error {
   unsigned long code() const noexcept { return code_; }
   Recovery recovery() const noexcept { return recovery_; }
   // The work that met it is not run again by itself, whatever its class: set for a failed C_Login, since running the
-  // work again would send the PIN again.
+  // work again would send the PIN again, and for a C_Sign that must not happen twice.
   TokenFailure& once_only() noexcept {
     once_only_ = true;
     return *this;

@@ -174,6 +174,10 @@ struct TokenKey::State {
       length = signature.size();
       rv = call();
     }
+    // Only some codes say that nothing was done when the call began.
+    if (rv != CKR_OK && row_of(intent.purpose).once && !return_code(rv).before_the_call()) {
+      throw TokenFailure(rv, "C_Sign", doing).once_only();
+    }
     session.check(rv, "C_Sign", doing);
     guard.done = true;
     signature.resize(std::min<std::size_t>(length, signature.size()));

@@ -15,6 +15,7 @@
 #include <fmt/core.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -51,6 +52,13 @@ Bytes serial_octets(const std::string& text) {
   Bytes octets = from_hex(text);
   if (!octets.empty() && octets[0] >= 0x80) octets.insert(octets.begin(), 0);
   return octets;
+}
+
+std::string reason_name(unsigned code) {
+  for (const RevocationReason& one : revocation_reasons()) {
+    if (one.code == code) return std::string(one.name);
+  }
+  return std::to_string(code);
 }
 
 constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
@@ -129,6 +137,16 @@ std::optional<Bytes> frozen_there(const std::filesystem::path& file, const ca::R
 
 // ---- the CA itself --------------------------------------------------------------------------------------------------
 
+AuthorityKey LocalProvider::key() const {
+  AuthorityKey key{settings_.key.token, settings_.key.key, std::nullopt};
+  try {
+    key.certified = x509::spki_hash(certificate().spki());
+  } catch (const Error&) {
+    // Not there yet, or nobody can read it now: the key is known by its name.
+  }
+  return key;
+}
+
 AuthorityView LocalProvider::view() {
   AuthorityView view;
   view.file = settings_.certificate;
@@ -145,6 +163,7 @@ AuthorityView LocalProvider::view() {
     for (const ca::Unfitness& one : unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
       view.obstacles.push_back(one.why);
     }
+    view.revoked = dependencies_.revocations().revocations(issuer_id(issuer.subject()), clock_.now()).size();
     static_cast<CrlStanding&>(view) = crl_standing();
   } catch (const Error& error) {
     view.obstacles.push_back(error.message());
@@ -197,12 +216,18 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
 std::vector<std::string> LocalProvider::revocation_objections(const Predecessor& predecessor) const {
   const x509::Certificate issuer = certificate();
   const x509::Certificate revoked = x509::parse_certificate(predecessor.der);
-  if (revoked.issuer() == issuer.subject() && x509::signature_verifies(revoked, issuer.spki())) return {};
+  // Also what the CA issued with a key that it had before: a name's CRL is about all of them.
+  const bool is_own =
+      revoked.issuer() == issuer.subject() &&
+      (x509::signature_verifies(revoked, issuer.spki()) ||
+       dependencies_.serials().is_taken(issuer_id(revoked.issuer()), x509::serial_text(revoked.serial())));
+  if (is_own) return {};
   return {fmt::format("the certificate is of {}, and provider {} is {}", revoked.issuer().to_string(), settings_.name,
                       issuer.subject().to_string())};
 }
 
 SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revocation) {
+  std::string earlier;  // what another request has written down
   try {
     if (const auto objections = revocation_objections(revocation.predecessor); !objections.empty()) {
       return RefusedForGood{Error{ErrorKind::refused, objections.front()}};
@@ -212,17 +237,29 @@ SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revoc
       return RefusedForGood{Error{ErrorKind::invalid_input, "there is no reason " + revocation.reason}};
     }
     const x509::Certificate revoked = x509::parse_certificate(revocation.predecessor.der);
-    dependencies_.revocations().revoke({issuer_id(revoked.issuer()), x509::serial_text(revoked.serial()), reason->code,
-                                        std::chrono::floor<std::chrono::seconds>(call.now),
-                                        revoked.tbs.validity.not_after, call.order.id.str()});
+    // Dated back it is what a signature of that time is judged by (TLS Baseline Requirements 7.2.2).
+    const Instant since = std::min(revocation.since.value_or(call.now), call.now);
+    const RevokedSerial entry{issuer_id(revoked.issuer()),
+                              x509::serial_text(revoked.serial()),
+                              reason->code,
+                              std::chrono::floor<std::chrono::seconds>(since),
+                              revoked.tbs.validity.not_after,
+                              call.order.id.str()};
+    if (!dependencies_.revocations().revoke(entry)) {
+      const auto before = dependencies_.revocations().revocation(entry.issuer, entry.serial);
+      if (before && before->request != entry.request) {
+        earlier = fmt::format("it was revoked before: {}, reason {}, and that stays; ", rfc3339(before->revoked_at),
+                              reason_name(before->reason));
+      }
+    }
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }
   Report report;
   report.status = RequestStatus::done;
   report.provider_status = "revoked";
-  report.message = settings_.crl ? fmt::format("it is on the next CRL: hsmbridge ca crl {}", settings_.name)
-                                 : fmt::format("provider {} publishes no CRL (`crl`)", settings_.name);
+  report.message = earlier + (settings_.crl ? fmt::format("it is on the next CRL: hsmbridge ca crl {}", settings_.name)
+                                            : fmt::format("provider {} publishes no CRL (`crl`)", settings_.name));
   report.reference = call.order.predecessor()->reference;
   return Accepted{std::move(report)};
 }
@@ -305,13 +342,15 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
                           last->number, last->sha256));
   }
   ca::CrlFields fields;
-  fields.number = book.take_crl_number(id, now);
-  if (there && there->number >= fields.number) {
-    throw Error{ErrorKind::conflict, fmt::format("{} has the CRL number {}, and this store has given numbers up to {}: "
-                                                 "it is not the store that published it, or an older copy of that",
-                                                 crl.file.string(), there->number, fields.number)}
-        .hint("nothing was replaced; numbers never go back");
+  const auto number = book.take_crl_number(id, there ? there->number : 0, now);
+  if (!number) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} has the CRL number {}, and this store has not given as many: it is "
+                            "not the store that published it, or an older copy of that",
+                            crl.file.string(), there->number)}
+        .hint("nothing was replaced and no number was taken: numbers never go back");
   }
+  fields.number = *number;
   fields.this_update = this_update;
   fields.next_update = std::min<Instant>(this_update + crl.next_update, issuer.tbs.validity.not_after);
   // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.

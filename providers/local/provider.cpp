@@ -1,6 +1,7 @@
 #include "providers/local/provider.h"
 
 #include "base/error.h"
+#include "base/program.h"
 #include "base/text.h"
 #include "ca/examine.h"
 #include "ca/issue.h"
@@ -14,6 +15,7 @@
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <system_error>
 #include <utility>
@@ -37,6 +39,15 @@ std::string state_of(const Linted& linted) {
   return providers::stored({{"linted_by", linted.by}, {"linted_sha256", linted.sha256}});
 }
 
+// Which file a program is now, so that one that was replaced is not taken for the one before.
+std::string file_of(const std::string& program) {
+  const auto path = program_file(program);
+  struct stat status {};
+  if (!path || ::stat(path->c_str(), &status) != 0) return {};
+  return fmt::format("{} {} {} {} {}.{}", path->string(), status.st_dev, status.st_ino, status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
 // "" for a draft whose very bytes were linted by those who lint now.
 std::string why_not_linted(const Draft& draft, const std::string& by) {
   const auto linted = providers::stored_state<Linted>(draft.provider_state, [](const providers::Members& in) {
@@ -50,7 +61,7 @@ std::string why_not_linted(const Draft& draft, const std::string& by) {
 }  // namespace
 
 workflow::Capabilities declared_capabilities() {
-  return {.complete_look_up = true, .full_profile = true, .revoke = true};
+  return {.complete_look_up = true, .full_profile = true, .revoke = true, .revoke_since = true};
 }
 
 LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock)
@@ -152,7 +163,10 @@ std::vector<ca::LintFinding> LocalProvider::findings(ByteView to_be_signed, cons
 std::string LocalProvider::linted_by() {
   if (!settings_.zlint) return "built-in";
   const std::lock_guard lock(mutex_);
-  if (zlint_version_.empty()) zlint_version_ = ca::zlint_version(*settings_.zlint, kLinterLimit);
+  if (std::string file = file_of(settings_.zlint->program); zlint_version_.empty() || file != zlint_file_) {
+    zlint_version_ = ca::zlint_version(*settings_.zlint, kLinterLimit);
+    zlint_file_ = std::move(file);
+  }
   std::string words = fmt::format("built-in, zlint {}", zlint_version_);
   if (!settings_.zlint->sources.empty()) words += " of " + joined(settings_.zlint->sources, "+");
   if (!settings_.zlint->exclude.empty()) words += " without " + joined(settings_.zlint->exclude, "+");

@@ -75,6 +75,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
 
+  workflow::AuthorityKey key() const override;
   workflow::AuthorityView view() override;
   workflow::CrlStanding crl_standing() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
@@ -104,8 +105,9 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Settings settings_;
   const Dependencies dependencies_;
   const Clock& clock_;
-  std::mutex mutex_;           // of what is below
-  std::string zlint_version_;  // once it is known
+  std::mutex mutex_;  // of what is below
+  // What the linter said, and which file it was then: another one is asked again.
+  std::string zlint_version_, zlint_file_;
   // The last CRL, when it was compared with what is revoked: how many are not on it.
   struct Compared {
     std::uint64_t number = 0;

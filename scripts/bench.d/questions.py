@@ -2,6 +2,7 @@
 import os
 import time
 
+import authority
 import workflow
 from measure import SOFTHSM, ms, rate
 
@@ -116,5 +117,6 @@ def latency(bench):
     bench.plot("latency", "CSRs a second on a slow token", "sessions", "CSRs/s", lines)
 
 
-ALL = [("start", start), ("csr", csr), ("bulk", bulk), ("latency", latency), ("enrolment", workflow.enrolment),
-       ("renewals", workflow.renewals), ("million", workflow.million), ("growth", workflow.growth)]
+ALL = [("start", start), ("csr", csr), ("bulk", bulk), ("latency", latency), ("issuing", authority.issuing),
+       ("enrolment", workflow.enrolment), ("renewals", workflow.renewals), ("million", workflow.million),
+       ("growth", workflow.growth)]

@@ -20,6 +20,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
+#include <system_error>
 
 namespace hsmbridge {
 
@@ -127,17 +129,17 @@ pid_t start(const Program& program, const Pipe& input, const Pipe& output) {
   ::posix_spawnattr_setsigdefault(&attributes.value, &all);
   ::posix_spawnattr_setpgroup(&attributes.value, 0);
   ::posix_spawnattr_setflags(&attributes.value, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  // A name without a folder is searched for in $PATH; one that is not there fails below.
-  if (program.argv[0].find('/') != std::string::npos && ::access(program.argv[0].c_str(), F_OK) == 0) {
-    expect_trusted(program.argv[0], {program.why});
-  }
+  const auto file = program_file(program.argv[0]);
+  std::error_code unknown;
+  if (file && std::filesystem::exists(*file, unknown)) expect_trusted(*file, {program.why});
   auto arguments = program.argv;
   auto variables = environment_of(program);
   auto argv = pointers(arguments);
   auto environment = pointers(variables);
   pid_t child = -1;
   const int failure =
-      ::posix_spawnp(&child, argv[0], &actions.value, &attributes.value, argv.data(), environment.data());
+      !file ? ENOENT
+            : ::posix_spawn(&child, file->c_str(), &actions.value, &attributes.value, argv.data(), environment.data());
   if (failure != 0) {
     throw Error{ErrorKind::unavailable,
                 fmt::format("{} {} could not be started: {}", program.what, program.argv[0], std::strerror(failure))}
@@ -258,6 +260,22 @@ class Conversation {
 };
 
 }  // namespace
+
+std::optional<std::filesystem::path> program_file(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  if (name.find('/') != std::string::npos) return name;
+  const char* const path = std::getenv("PATH");
+  std::string_view folders = path != nullptr ? path : "/bin:/usr/bin";
+  for (;;) {
+    const std::size_t end = folders.find(':');
+    const std::string_view folder = folders.substr(0, end);
+    const std::filesystem::path file = std::filesystem::path(folder.empty() ? "." : folder) / name;
+    std::error_code unknown;
+    if (std::filesystem::is_regular_file(file, unknown) && ::access(file.c_str(), X_OK) == 0) return file;
+    if (end == std::string_view::npos) return std::nullopt;
+    folders.remove_prefix(end + 1);
+  }
+}
 
 // Its own exit decides: a server that it started may keep its output open for as long as it runs.
 std::string run(const Program& program) {

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-// FILE.answer-RANDOM next to the store, one an answer:
+// FILE.answer-REQUEST-RANDOM next to the store, one an answer (of older programs without REQUEST):
 //   {"schema": "hsmbridge.kept-answer/1", "request", "effect_id", "effect", "attempt", "target", "at", "actor", "body",
 //   "key"}
 namespace hsmbridge::store {
@@ -111,30 +111,62 @@ std::string SqliteStore::keep_aside(const workflow::KeptAnswer& answer) {
                             {"actor", answer.event.actor}});
   json.set("body", workflow::to_json(answer.event.body));
   json.set("key", answer.key ? key_json(*answer.key) : Json());
-  const std::string name = stem_of(*database_) + hex(random_bytes(8));
+  const std::string name = stem_of(*database_) + answer.request.str() + "-" + hex(random_bytes(8));
   write_file(folder_of(*database_) / name, as_bytes(json.dump()), FileMode::private_0600, Existing::refuse);
   return name;
 }
 
-std::vector<workflow::KeptAnswer> SqliteStore::kept_aside() {
-  std::vector<workflow::KeptAnswer> kept;
+std::vector<std::string> SqliteStore::names_aside() const {
+  constexpr std::size_t kRandom = 16;
+  std::vector<std::string> names;
   const std::string stem = stem_of(*database_);
   std::error_code failed;
-  for (std::filesystem::directory_iterator file(folder_of(*database_), failed), end; !failed && file != end;
-       file.increment(failed)) {
+  std::filesystem::directory_iterator file(folder_of(*database_), failed);
+  for (const std::filesystem::directory_iterator end; !failed && file != end; file.increment(failed)) {
     const std::string name = file->path().filename().string();
-    if (!name.starts_with(stem) || name.size() != stem.size() + 16) continue;
+    const std::size_t least = stem.size() + kRandom;
+    if (!name.starts_with(stem) || name.size() < least) continue;
+    const bool whole = name.size() == least || name[name.size() - kRandom - 1] == '-';
+    if (whole && name.find('.', stem.size()) == std::string::npos) names.push_back(name);
+  }
+  if (failed) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("what is kept next to the store cannot be listed: {}", failed.message())};
+  }
+  return names;
+}
+
+std::vector<workflow::KeptAnswer> SqliteStore::kept_aside() {
+  std::vector<workflow::KeptAnswer> kept;
+  for (const std::string& name : names_aside()) {
+    const auto path = folder_of(*database_) / name;
     try {
-      kept.push_back(read_kept(file->path()));
+      kept.push_back(read_kept(path));
     } catch (...) {
       // Another process may have stored it between the look and here.
       std::error_code gone;
-      if (!std::filesystem::exists(file->path(), gone)) continue;
-      log::error(fmt::format("the answer that is kept in {} cannot be stored: {}", file->path().string(),
-                             current_error().message()));
+      if (!std::filesystem::exists(path, gone)) continue;
+      log::error(
+          fmt::format("the answer that is kept in {} cannot be stored: {}", path.string(), current_error().message()));
     }
   }
   return kept;
+}
+
+bool SqliteStore::may_be_kept(const RequestId& request) {
+  constexpr std::size_t kRandom = 16;
+  const std::string stem = stem_of(*database_);
+  for (const std::string& name : names_aside()) {
+    const std::string whose = name.substr(stem.size(), name.size() - stem.size() - kRandom);
+    if (whose == request.str() + "-") return true;
+    if (!whose.empty()) continue;
+    try {
+      if (read_kept(folder_of(*database_) / name).request == request) return true;
+    } catch (const Error&) {
+      return true;  // an older program's, and nobody can say whose it is
+    }
+  }
+  return false;
 }
 
 void SqliteStore::forget_aside(const std::string& name) {

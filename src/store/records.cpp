@@ -296,25 +296,41 @@ bool SqliteStore::has_certificate(const SpkiHash& spki) {
   return database_->query("SELECT 1 FROM certificates WHERE spki = ? LIMIT 1", spki).row();
 }
 
-std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, Instant replaced_by) {
+std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, Instant replaced_by,
+                                                  workflow::KeyPlace& after, std::size_t most) {
+  const Database::Read moment(*database_);
+  const workflow::KeyPlace begin = std::exchange(after, {});
+  {
+    Query last = database_->query(
+        "SELECT token, cka_id FROM keys WHERE (token, cka_id) > (?, ?) ORDER BY token, cka_id LIMIT 1 OFFSET ?",
+        begin.token, begin.cka_id, static_cast<std::int64_t>(most) - 1);
+    if (last.row()) after = {last.text(0), last.text(1)};
+  }
+  // From the keys on, whatever the statistics of the store say.
+#define HSMBRIDGE_REPLACED_KEYS(UNTIL)                                                                                                                                                       \
+  "SELECT DISTINCT " HSMBRIDGE_KEY_COLUMNS                                                                                                                                                   \
+  "FROM keys k CROSS JOIN certificates p ON p.spki = k.spki "                                                                                                                                \
+  "CROSS JOIN certificates s ON s.predecessor = p.fingerprint AND s.predecessor <> '' "                                                                                                      \
+  "CROSS JOIN requests r ON r.id = s.request "                                                                                                                                               \
+  "WHERE (k.token, k.cka_id) > (?3, ?4) " UNTIL                                                                                                                                              \
+  "AND p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "                                                                                            \
+  "AND s.status <> 'late' AND s.status <> 'quarantined' "                                                                                                                                    \
+  "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' " /* An open request is for that key, or may be: it is to use one in that token and has not looked yet which. */ \
+  "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = k.spki) "                                                                                                         \
+  "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = '' AND o.token = k.token "                                                                                        \
+  "AND o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "                                                                                                          \
+  "AND json_extract(o.order_json, '$.key.source') = 'use') "                                                                                                                                 \
+  "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "                                                                                                                      \
+  "AND c.status IN ('current', 'revoking', 'held', 'late'))"
+  if (after == workflow::KeyPlace{}) {
+    return database_->query(HSMBRIDGE_REPLACED_KEYS(""), profile, replaced_by, begin.token, begin.cka_id).all(read_key);
+  }
   return database_
-      ->query(
-          "SELECT DISTINCT " HSMBRIDGE_KEY_COLUMNS
-          "FROM certificates p JOIN certificates s ON s.predecessor = p.fingerprint AND s.predecessor <> '' "
-          "JOIN requests r ON r.id = s.request JOIN keys k ON k.spki = p.spki "
-          "WHERE p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "
-          "AND s.status <> 'late' AND s.status <> 'quarantined' "
-          "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
-          // An open request is for that key, or may be: it is to use one in that token and has not looked yet which.
-          "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = k.spki) "
-          "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = '' AND o.token = k.token "
-          "AND o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
-          "AND json_extract(o.order_json, '$.key.source') = 'use') "
-          "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
-          "AND c.status IN ('current', 'revoking', 'held', 'late'))",
-          profile, replaced_by)
+      ->query(HSMBRIDGE_REPLACED_KEYS("AND (k.token, k.cka_id) <= (?5, ?6) "), profile, replaced_by, begin.token,
+              begin.cka_id, after.token, after.cka_id)
       .all(read_key);
 }
+#undef HSMBRIDGE_REPLACED_KEYS
 
 // ---- what becomes of them -------------------------------------------------------------------------------------------
 

@@ -44,13 +44,15 @@ std::vector<workflow::RevokedSerial> SqliteStore::revocations(const std::string&
       .all(revoked_in);
 }
 
-std::uint64_t SqliteStore::take_crl_number(const std::string& issuer, Instant at) {
+std::optional<std::uint64_t> SqliteStore::take_crl_number(const std::string& issuer, std::uint64_t published,
+                                                          Instant at) {
   Database::Write write(*database_);
   std::uint64_t number = 1;
   {
     Query last = database_->query("SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = ?", issuer);
     if (last.row()) number = last.count(0) + 1;
   }
+  if (number <= published) return std::nullopt;
   database_->run("INSERT INTO crls (issuer, number, taken_at) VALUES (?, ?, ?)", issuer,
                  static_cast<std::int64_t>(number), at);
   write.commit();

@@ -14,14 +14,15 @@ using workflow::Takeover;
 
 bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   Database::Write write(*database_);
-  if (database_->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", serial.issuer, serial.serial)
-          .row()) {
-    return false;
-  }
+  if (is_taken(serial.issuer, serial.serial)) return false;
   database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, ?, ?)", serial.issuer,
                  serial.serial, serial.request, serial.at);
   write.commit();
   return true;
+}
+
+bool SqliteStore::is_taken(const std::string& issuer, const std::string& serial) {
+  return database_->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", issuer, serial).row();
 }
 
 std::uint64_t SqliteStore::serials_taken(const std::string& issuer) {

@@ -2,6 +2,8 @@
 
 #include "store/migration/migrate.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
 namespace hsmbridge::store {
@@ -12,6 +14,7 @@ std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file
   auto making = make_file(file, missing);
   expect_usable(file, options.access);
   auto database = open_current(file, options.wait, options.access, missing, std::move(making));
+  if (options.page_cache) database->execute(fmt::format("PRAGMA cache_size = -{}", *options.page_cache));
   std::unique_ptr<SqliteStore> store(new SqliteStore(file, std::move(database), clock, options));
   if (options.access == Access::read_write) store->look_at_mark();
   return store;

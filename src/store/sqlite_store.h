@@ -31,7 +31,9 @@ struct OpenOptions {
   Missing missing = Missing::create;
   Access access = Access::read_write;        // read_only: nothing is made, and every function that writes throws denied
   Duration wait = std::chrono::seconds{10};  // for another process's transaction, then `unavailable`
-  std::string boot_id;                       // "": the running kernel's; tests give another to play a reboot
+  // Of the file's pages kept in memory, KiB; nothing: SQLite's 2,000.
+  std::optional<unsigned> page_cache = {};
+  std::string boot_id;  // "": the running kernel's; tests give another to play a reboot
 };
 
 // workflow::Store in one SQLite file in WAL mode with synchronous=FULL (https://sqlite.org/wal.html). Every function is
@@ -81,6 +83,7 @@ class SqliteStore final : public workflow::Store {
   std::string keep_aside(const workflow::KeptAnswer& answer) override;
   std::vector<workflow::KeptAnswer> kept_aside() override;
   void forget_aside(const std::string& name) override;
+  bool may_be_kept(const RequestId& request) override;
 
   // Records: records.cpp
   using Records::certificates;
@@ -95,7 +98,8 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
   bool is_issuer(const std::string& fingerprint) override;
   bool has_certificate(const SpkiHash& spki) override;
-  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
+  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by,
+                                                 workflow::KeyPlace& after, std::size_t most) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
                              Instant at) override;
   void note_installed(const std::string& fingerprint, const workflow::InstallTarget& target, const std::string& actor,
@@ -115,13 +119,14 @@ class SqliteStore final : public workflow::Store {
 
   // SerialNumbers: serial_numbers.cpp
   bool take_serial(const workflow::TakenSerial& serial) override;
+  bool is_taken(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
 
   // Revocations: revocations.cpp
   bool revoke(const workflow::RevokedSerial& revoked) override;
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
   std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
-  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override;
+  std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
 
@@ -151,6 +156,9 @@ class SqliteStore final : public workflow::Store {
 
  private:
   SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock, OpenOptions options);
+
+  // aside.cpp
+  std::vector<std::string> names_aside() const;
 
   // requests.cpp
   void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,

@@ -59,6 +59,7 @@ Json authority(const service::Authority& authority) {
                             {"key", view.key},
                             {"profiles", Json(view.profiles)},
                             {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
+                            {"revoked", static_cast<std::int64_t>(view.revoked)},
                             {"obstacles", Json(view.obstacles)}});
   if (view.crl_file) json.set("crl_file", view.crl_file->string());
   if (view.crl_file) json.set("crl_overdue", view.crl_overdue);

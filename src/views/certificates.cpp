@@ -1,5 +1,6 @@
 #include "views/certificates.h"
 
+#include "views/error.h"
 #include "x509/judge/render.h"
 
 #include <cstdint>
@@ -49,6 +50,41 @@ Json end_of_certificates(const service::ListEnd& end, std::size_t left_out) {
   Json json = Json::object({{"left_out", static_cast<std::int64_t>(left_out)}});
   if (end.more > 0) json.set("next", end.last);
   return json;
+}
+
+Json mass_revocation(const service::MassRevocation& planned) {
+  Json rows = Json::array();
+  for (const auto& row : planned.rows) {
+    Json json = Json::object({{"line", std::int64_t{row.line}},
+                              {"certificate", row.certificate},
+                              {"subject", row.subject},
+                              {"provider", row.provider},
+                              {"reason", row.reason},
+                              {"in_use", row.is_in_use},
+                              {"revoked", row.is_revoked}});
+    if (row.fault) json.set("error", error(*row.fault));
+    rows.push(std::move(json));
+  }
+  Json providers = Json::array();
+  for (const auto& at : planned.providers) {
+    Json json = Json::object({{"name", at.name}, {"certificates", static_cast<std::int64_t>(at.certificates)}});
+    if (at.at_least) {
+      json.set("at_least_seconds",
+               static_cast<std::int64_t>(std::chrono::duration_cast<std::chrono::seconds>(*at.at_least).count()));
+    }
+    if (at.crl) {
+      json.set("crl_entries", static_cast<std::int64_t>(at.crl->entries));
+      json.set("crl_octets", static_cast<std::int64_t>(at.crl->octets));
+    }
+    providers.push(std::move(json));
+  }
+  return Json::object({{"to_revoke", static_cast<std::int64_t>(planned.to_revoke)},
+                       {"revoked", static_cast<std::int64_t>(planned.revoked)},
+                       {"faults", static_cast<std::int64_t>(planned.faults)},
+                       {"in_use", static_cast<std::int64_t>(planned.in_use)},
+                       {"plan", planned.plan},
+                       {"providers", std::move(providers)},
+                       {"rows", std::move(rows)}});
 }
 
 Json placed(const std::string& fingerprint, const std::vector<service::Placed>& placed) {

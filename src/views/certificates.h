@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/files.h"
+#include "service/certificates/mass_revocation.h"
 #include "service/certificates/placing.h"
 
 #include <cstddef>
@@ -21,6 +22,8 @@ Json certificate(const x509::Certificate& certificate, const std::string& file,
                  const workflow::CertificateRecord* record);
 // hsmbridge.cert-verify/1
 Json verified_certificate(const std::string& file, const service::VerifiedCertificate& verified);
+// hsmbridge.cert-revoke-plan/1
+Json mass_revocation(const service::MassRevocation& planned);
 // hsmbridge.cert-install/1
 Json placed(const std::string& fingerprint, const std::vector<service::Placed>& placed);
 

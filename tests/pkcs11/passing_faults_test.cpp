@@ -12,6 +12,7 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <optional>
@@ -155,4 +156,48 @@ TEST_CASE("no passing fault loses a certificate or leaves its predecessor") {
         REQUIRE(certificates.size() == 1);
         CHECK(certificates.front().der == renewed);
       });
+}
+
+TEST_CASE("what may have been signed as a CA is not signed again by itself") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto made = make_key(*mine.open(), plan_key(*mine.open(), "ca", kP256)).key;
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  const Bytes message = to_bytes("message");
+  struct Row {
+    workflow::Purpose purpose;
+    CK_RV code;
+    unsigned calls;  // of C_Sign
+  };
+  using workflow::Purpose;
+  for (const Row& row :
+       {Row{Purpose::csr, CKR_DEVICE_REMOVED, 2}, Row{Purpose::csr, CKR_SESSION_CLOSED, 2},
+        Row{Purpose::certificate, CKR_DEVICE_REMOVED, 1}, Row{Purpose::certificate, CKR_SESSION_CLOSED, 1},
+        Row{Purpose::certificate, CKR_FUNCTION_CANCELED, 1}, Row{Purpose::crl, CKR_SESSION_CLOSED, 1},
+        // Found when the call began: nothing was signed.
+        Row{Purpose::certificate, CKR_USER_NOT_LOGGED_IN, 2}, Row{Purpose::crl, CKR_SESSION_HANDLE_INVALID, 2}}) {
+    INFO(workflow::row_of(row.purpose).word << " " << return_code_name(row.code));
+    UsesSeen seen;
+    const auto key = TokenKey::open_pinned(mine.open(), KeySelector::by_id(made.id), made.spki_hash,
+                                           {row.purpose, "test", Json::object(), {}}, seen.log());
+    const unsigned before = faults.calls("C_Sign");
+    faults.fail("C_Sign", row.code, 1, 0);
+    std::optional<Error> failed;
+    try {
+      const Bytes signature = key->sign(message, algorithm);  // a CHECK would take its exception for itself
+      CHECK(x509::verify(made.spki, algorithm, message, signature));
+    } catch (const Error& error) {
+      failed = error;
+    }
+    CHECK(faults.calls("C_Sign") - before == row.calls);
+    CHECK(failed.has_value() == (row.calls == 1));
+    if (failed) {
+      CHECK(failed->kind() == ErrorKind::unavailable);
+      // Its own intent, in the log before it.
+      CHECK(x509::verify(made.spki, algorithm, message, key->sign(message, algorithm)));
+    }
+    const auto kinds = seen.kinds();
+    CHECK(std::count(kinds.begin(), kinds.end(), std::string(workflow::row_of(row.purpose).intent)) ==
+          (failed ? 2 : 1));
+  }
 }

@@ -74,6 +74,9 @@ class FailingStore final : public workflow::Store {
   bool take_serial(const workflow::TakenSerial& serial) override {
     return write([&] { return store_->take_serial(serial); });
   }
+  bool is_taken(const std::string& issuer, const std::string& serial) override {
+    return store_->is_taken(issuer, serial);
+  }
   std::uint64_t serials_taken(const std::string& issuer) override { return store_->serials_taken(issuer); }
   bool revoke(const workflow::RevokedSerial& revoked) override {
     return write([&] { return store_->revoke(revoked); });
@@ -84,8 +87,9 @@ class FailingStore final : public workflow::Store {
   std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override {
     return store_->revocations(issuer, ends_after);
   }
-  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override {
-    return write([&] { return store_->take_crl_number(issuer, at); });
+  std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published,
+                                               Instant at) override {
+    return write([&] { return store_->take_crl_number(issuer, published, at); });
   }
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override {
     write([&] {
@@ -185,6 +189,7 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->keep_aside(answer); });
   }
   std::vector<workflow::KeptAnswer> kept_aside() override { return store_->kept_aside(); }
+  bool may_be_kept(const RequestId& request) override { return store_->may_be_kept(request); }
   void forget_aside(const std::string& name) override { store_->forget_aside(name); }
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override {
     return store_->certificate(fingerprint);
@@ -208,8 +213,9 @@ class FailingStore final : public workflow::Store {
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override {
     return store_->requests_about(fingerprint);
   }
-  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override {
-    return store_->replaced_keys(profile, replaced_by);
+  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by,
+                                                 workflow::KeyPlace& after, std::size_t most) override {
+    return store_->replaced_keys(profile, replaced_by, after, most);
   }
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
                              Instant at) override {

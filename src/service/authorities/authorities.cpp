@@ -62,6 +62,23 @@ void expect_label(const Authority& authority) {
       .hint("a key is made where the configuration names it by a label");
 }
 
+// One key is one CA's.
+void refuse_key_of_other(Bridge& bridge, workflow::KeyRing& ring, const workflow::KeyInfo& key,
+                         const std::string& name) {
+  const auto other = authority_of(bridge, ring, key, name);
+  if (!other) return;
+  throw Error{ErrorKind::conflict,
+              fmt::format("key {} in token {} is the key of the CA {} too", key.name, ring.token(), *other)}
+      .hint(fmt::format("a CA has a key of its own: name another one under `key` of provider {}", name));
+}
+// Who trusts the certificate that it has would trust it as a CA's, and the other way round.
+void refuse_certified(workflow::Store& store, const workflow::KeyInfo& key, const std::string& token) {
+  if (key.spki_hash.empty() || !store.has_certificate(key.spki_hash)) return;
+  throw Error{ErrorKind::conflict,
+              fmt::format("key {} in token {} has certificates of other requests", key.name, token)}
+      .hint("a CA has a key of its own: name another one under `key`");
+}
+
 // An open request makes the key.
 bool is_being_made(workflow::Store& store, const workflow::AuthorityView& view) {
   for (const auto& key : store.keys({std::nullopt, view.token, view.key})) {
@@ -108,10 +125,11 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
     return root;
   }
   const auto key = ring->find(view.key);
-  if (!key.spki_hash.empty() && store.has_certificate(key.spki_hash)) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("key {} in token {} has certificates of other requests", key.name, view.token)}
-        .hint("a CA has a key of its own: name another one under `key`");
+  refuse_key_of_other(bridge, *ring, key, root.authority.name);
+  refuse_certified(store, key, view.token);
+  if (is_being_made(store, view)) {
+    throw Error{ErrorKind::conflict, fmt::format("key {} in token {} is that of an open request", key.name, view.token)}
+        .hint("hsmbridge request list --open");
   }
   root.key_is_there = true;
   std::error_code unknown;
@@ -205,11 +223,14 @@ NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const N
   request.provider = wanted.parent;
   request.profile = wanted.profile;
   request.token = made.view.token;
-  const bool there = !bridge.key_ring(made.view.token)->match(made.view.key).empty();
-  if (!there || is_being_made(store, made.view)) {
+  const auto ring = bridge.key_ring(made.view.token);
+  if (ring->match(made.view.key).empty() || is_being_made(store, made.view)) {
     expect_label(made);
     request.new_key = made.view.key;
   } else {
+    const auto key = ring->find(made.view.key);
+    refuse_key_of_other(bridge, *ring, key, made.name);
+    refuse_certified(store, key, made.view.token);
     request.key = made.view.key;
   }
   request.wishes.ca = true;

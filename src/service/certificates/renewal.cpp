@@ -5,6 +5,7 @@
 #include "service/content/brought_csr.h"
 #include "service/content/csr.h"
 #include "service/effects/install.h"
+#include "service/keys/keys.h"
 #include "service/requests/new_request.h"
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
@@ -225,6 +226,7 @@ workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const w
   refuse_renewal(store, record);
   const auto& profile = bridge.settings().profile(old.profile);
   const auto csr = csr_in(file);
+  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
   CsrJudgement judgement = examine_csr(csr, bridge.weak_keys(), &store);
   // With the CSR before, also where its names were not copied: who made this one expects what it says.
   auto asked = workflow::enrolment_of(old).content;
@@ -253,6 +255,7 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
                                ByteView randomness) {
   refuse_renewal(store, record);
   const workflow::Order old = request_of(store, record).order;
+  refuse_open_csr(store, old.provider, wish.key);
   workflow::Order order = order_after(old, wish.created_by, now, randomness);
   workflow::Renew renewal{workflow::enrolment_of(old), predecessor_of(record)};
   const auto accepted = std::move(renewal.key.accept);
@@ -271,19 +274,19 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
 }
 
 workflow::Order create_revocation(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
-                                  const std::string& reason, const workflow::Timing& timing, Instant now,
+                                  const RevocationWish& wish, const workflow::Timing& timing, Instant now,
                                   ByteView randomness) {
-  const auto* row = workflow::revocation_reason(reason);
-  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is not a revocation reason", reason)};
+  const auto* row = workflow::revocation_reason(wish.reason);
+  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is not a revocation reason", wish.reason)};
   if (record.status == status::kRevoked) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked", record.fingerprint.substr(0, 12))};
   }
-  if (record.status == status::kHeld && reason == workflow::kCertificateHold) {
+  if (record.status == status::kHeld && row->name == workflow::kCertificateHold) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is on hold", record.fingerprint.substr(0, 12))};
   }
   refuse_open(store, record, workflow::Kind::revoke, "revokes");
   workflow::Order order = order_after(request_of(store, record).order, actor.name, now, randomness);
-  order.what = workflow::Revoke{predecessor_of(record), std::string(row->name)};
+  order.what = workflow::Revoke{predecessor_of(record), std::string(row->name), wish.since};
   journal_order(store, order, timing);
   return order;
 }
@@ -407,7 +410,7 @@ void refuse_revoked(const workflow::CertificateRecord& record) {
 }
 
 void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,
-                       std::string_view reason) {
+                       const RevocationWish& wish) {
   const std::string name = record.fingerprint.substr(0, 12);
   refuse_revoked(record);
   const std::string& type = bridge.settings().provider(provider).type;
@@ -420,9 +423,21 @@ void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record
             record.status == status::kCurrent ? fmt::format("; `hsmbridge cert renew {}` replaces it here", name)
                                               : ""));
   }
-  if (reason == workflow::kCertificateHold && !capabilities.revoke_hold) {
+  if (wish.reason == workflow::kCertificateHold && !capabilities.revoke_hold) {
     throw Error{ErrorKind::refused, fmt::format("provider {} ({}) puts nothing on hold", provider, type)}.hint(
         "choose another reason, or do nothing: a revocation cannot be taken back");
+  }
+  if (!wish.since) return;
+  if (!capabilities.revoke_since) {
+    throw Error{ErrorKind::refused, fmt::format("provider {} ({}) takes no date of a compromise", provider, type)}.hint(
+        "leave --since out: it is revoked from now on");
+  }
+  if (wish.reason != workflow::kKeyCompromise) {
+    throw Error{ErrorKind::invalid_input, fmt::format("--since belongs to --reason {}", workflow::kKeyCompromise)};
+  }
+  if (*wish.since > bridge.clock().now() || *wish.since < record.not_before) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} lies outside the time of certificate {}, from {} to now",
+                                                      rfc3339(*wish.since), name, rfc3339(record.not_before))};
   }
 }
 

@@ -106,17 +106,23 @@ std::vector<std::string> to_renew(workflow::Store& store, const config::Settings
 // revoked meanwhile is not ordered again.
 workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::string& fingerprint);
 
-// Journals the order to revoke, for a reason of workflow::revocation_reasons(). Throws conflict for a certificate that
-// is revoked or whose revocation is open (with the detail "request").
+// Why a certificate is revoked.
+struct RevocationWish {
+  std::string reason;                 // of workflow::revocation_reasons()
+  std::optional<Instant> since = {};  // of workflow::Revoke
+};
+// Journals the order to revoke. Throws conflict for a certificate that is revoked or whose revocation is open (with the
+// detail "request").
 workflow::Order create_revocation(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
-                                  const std::string& reason, const workflow::Timing& timing, Instant now,
+                                  const RevocationWish& wish, const workflow::Timing& timing, Instant now,
                                   ByteView randomness);
 
 // Throws conflict for a certificate that is revoked.
 void refuse_revoked(const workflow::CertificateRecord& record);
-// What speaks against a revocation before anything is written. Throws conflict for a certificate that is revoked, and
-// refused where its provider does not support revocation, or certificateHold.
+// What speaks against a revocation before anything is written. Throws conflict for a certificate that is revoked,
+// refused where its provider does not support revocation, certificateHold, or a date, and invalid_input for a date that
+// belongs to another reason or lies outside the time from the certificate's beginning to now.
 void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,
-                       std::string_view reason);
+                       const RevocationWish& wish);
 
 }  // namespace hsmbridge::service

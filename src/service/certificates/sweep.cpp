@@ -19,6 +19,7 @@ using Of = workflow::StatusChange::Of;
 
 // Keys are retired after days: looking once an hour is often enough.
 constexpr Duration kRetireInterval = std::chrono::hours{1};
+constexpr std::size_t kMostKeys = 2000;  // that are looked at in one round
 constexpr Duration kTellAgain = std::chrono::hours{24};
 constexpr Duration kRevivable = std::chrono::hours{24};
 constexpr Duration kInterval = std::chrono::minutes{1};
@@ -56,12 +57,10 @@ Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
   Result result;
   expire(store, now, result);
   remind(store, now, result);
-  const bool retiring = !retired_at_ || now - *retired_at_ >= kRetireInterval || now < *retired_at_;
   for (const auto& profile : settings_.profiles) {
     if (profile.renew_before) renew(store, profile, now, result);
-    if (retiring) retire(store, profile, now, result);
   }
-  if (retiring) retired_at_ = now;
+  retire(store, now, result);
   result.next_in = result.renewals.size() < kMostRenewals ? kInterval : kIntervalOfWave;
   return result;
 }
@@ -154,13 +153,23 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   return Made{made.order.id, record.fingerprint, workflow::names_of(made.order), made.key, record.not_after};
 }
 
-void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {
-  const Duration overlap = profile.overlap.value_or(kOverlap);
-  for (const auto& key : store.replaced_keys(profile.name, now - overlap)) {
-    if (store.change_records({{Of::key, key.spki.str(), {status::kActive}, status::kRetired}}, actor_.name, now) > 0) {
-      result.retired.push_back(key);
+void Sweep::retire(workflow::Records& store, Instant now, Result& result) {
+  if (!retired_at_ || now - *retired_at_ >= kRetireInterval || now < *retired_at_) {
+    if (!retiring_) retired_at_ = now;
+    retiring_ = true;
+  }
+  if (!retiring_) return;
+  workflow::KeyPlace end;
+  for (const auto& profile : settings_.profiles) {
+    end = retired_until_;
+    const Duration overlap = profile.overlap.value_or(kOverlap);
+    for (const auto& key : store.replaced_keys(profile.name, now - overlap, end, kMostKeys)) {
+      const workflow::StatusChange change{Of::key, key.spki.str(), {status::kActive}, status::kRetired};
+      if (store.change_records({change}, actor_.name, now) > 0) result.retired.push_back(key);
     }
   }
+  retired_until_ = std::move(end);
+  retiring_ = retired_until_ != workflow::KeyPlace{};
 }
 
 }  // namespace hsmbridge::service

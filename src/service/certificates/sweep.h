@@ -44,8 +44,9 @@ class Sweep {
   // At most so many renewals a round, and four such rounds a minute while more are due: ten thousand that fall due in
   // the same hour are ordered within it, and whoever set a clock wrong has time to see it.
   static constexpr std::size_t kMostRenewals = 50;
-  // One round: ends what is past its end, makes the renewals that are due (those that end first come first), and once
-  // an hour retires the keys whose overlap is over. Never destroys anything. Throws what the store throws.
+  // One round: ends what is past its end, makes the renewals that are due (those that end first come first), and looks
+  // at the next few thousand keys, to retire those whose overlap is over: all of them, from the first on at most once
+  // an hour. Never destroys anything. Throws what the store throws.
   Result round(workflow::Store& store, Instant now);
 
  private:
@@ -57,12 +58,14 @@ class Sweep {
                      const config::ProfileSettings& profile, Instant now, Result& result);
   std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                 const config::ProfileSettings& profile, Instant now);
-  void retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result);
+  void retire(workflow::Records& store, Instant now, Result& result);
 
   const config::Settings& settings_;
   Actor actor_;
   std::function<Bytes(std::size_t)> random_;
-  std::optional<Instant> retired_at_;
+  std::optional<Instant> retired_at_;  // when the last look at all keys began
+  bool retiring_ = false;              // it is not over
+  workflow::KeyPlace retired_until_;
   std::map<std::string, Instant> complained_;  // when a certificate's trouble was told
 };
 

@@ -1,6 +1,7 @@
 #include "service/doctor/doctor.h"
 
 #include "base/error.h"
+#include "base/program.h"
 #include "base/trust.h"
 #include "config/secret_source.h"
 #include "service/content/ask.h"
@@ -203,8 +204,8 @@ std::vector<Check> examine_profile(const config::Settings& settings, const confi
                                 x509::listed(bundle.skipped));
     }
     const auto& hook = profile.install.hook;
-    if (!hook.empty() && hook[0].find('/') != std::string::npos) {
-      expect_trusted(hook[0], {"it is run after an installation"});
+    if (!hook.empty()) {
+      if (const auto file = program_file(hook[0])) expect_trusted(*file, {"it is run after an installation"});
     }
     check.what = profile.anchors.empty() ? "readable" : fmt::format("readable, {} trust anchors", anchors);
   });

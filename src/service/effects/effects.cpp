@@ -119,6 +119,7 @@ EffectOutcome draft_revocation(const workflow::Revoke& revocation, Instant now) 
   draft.summary =
       fmt::format("revocation of certificate {} ({}, serial {}), reason {}", old.certificate.substr(0, 16),
                   certificate.subject().to_string(), x509::serial_text(certificate.serial()), revocation.reason);
+  if (revocation.since) draft.summary += ", key in wrong hands since " + rfc3339(*revocation.since);
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
@@ -366,6 +367,9 @@ EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Dura
     if (record->status != unfit) continue;
     return outcome(workflow::TargetSkipped{target->target.name, fmt::format("certificate {} is {}: it is not installed",
                                                                             record->fingerprint.substr(0, 12), unfit)});
+  }
+  if (const auto fault = compromised(&world.records(), record->spki)) {
+    return outcome(workflow::TargetSkipped{target->target.name, fault->explanation + ": it is not installed"});
   }
   // A place that took long to answer: what is newer may be there by now.
   if (world.records().replaced_at(record->fingerprint, target->target.name)) {

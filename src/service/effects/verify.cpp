@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "service/content/brought_csr.h"
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
 #include "workflow/machine/lifecycle.h"
@@ -208,6 +209,11 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   bool fatal = !frozen || late_begin;
   if (!frozen) {
     findings.push_back({"other-than-frozen", true, "it is not the certificate that was frozen and approved"});
+  }
+  // While it was waited for, another certificate of its key may have been revoked for that.
+  if (const auto fault = compromised(&world.records(), record.spki)) {
+    fatal = true;
+    findings.push_back({fault->name, true, fault->explanation});
   }
   if (late_begin) findings.push_back({std::string(kBeginsLate), true, *late_begin});
   if (answer) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "workflow/machine/lifecycle.h"
+#include "workflow/ports/provider.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -72,13 +73,9 @@ std::vector<SpkiHash> public_keys_of(const KeyInfo& key) {
   return hashes;
 }
 
-// Whether a request's words for its key mean this one.
-bool means(const workflow::KeyWish& wish, KeyRing& ring, const KeyInfo& key) {
-  if (wish.source == workflow::KeyWish::Source::make) {
-    return (!wish.cka_id.empty() && wish.cka_id == hex(key.id)) || wish.selector == key.label;
-  }
+bool selects(KeyRing& ring, const std::string& selector, const KeyInfo& key) {
   try {
-    const auto meant = ring.match(wish.selector);
+    const auto meant = ring.match(selector);
     return std::any_of(meant.begin(), meant.end(), [&](const KeyInfo& one) {
       return one.id == key.id && one.label == key.label && one.spki == key.spki;
     });
@@ -86,6 +83,14 @@ bool means(const workflow::KeyWish& wish, KeyRing& ring, const KeyInfo& key) {
     if (error.kind() == ErrorKind::not_found) return false;  // a URI of another token
     throw;
   }
+}
+
+// Whether a request's words for its key mean this one.
+bool means(const workflow::KeyWish& wish, KeyRing& ring, const KeyInfo& key) {
+  if (wish.source == workflow::KeyWish::Source::make) {
+    return (!wish.cka_id.empty() && wish.cka_id == hex(key.id)) || wish.selector == key.label;
+  }
+  return selects(ring, wish.selector, key);
 }
 
 bool uses(const workflow::Record& request, KeyRing& ring, const KeyInfo& key, const SameToken& same) {
@@ -156,6 +161,60 @@ KeyInfo public_key(KeyRing& ring, Logbook& log, const std::string& selector) {
   throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", ring.token(), key.name)};
 }
 
+namespace {
+
+// The first CA that `is_it` says yes to.
+template <class IsIt>
+std::optional<std::string> authority_where(Bridge& bridge, const IsIt& is_it) {
+  for (const auto& settings : bridge.settings().providers) {
+    if (settings.type != workflow::kLocalAuthority) continue;
+    const auto provider = bridge.provider(settings.name);
+    if (is_it(settings.name, dynamic_cast<const workflow::CertificateAuthority&>(*provider).key())) {
+      return settings.name;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> authority_of(Bridge& bridge, KeyRing& ring, const KeyInfo& key, const std::string& except,
+                                        const SameToken& same) {
+  const auto possible = public_keys_of(key);
+  return authority_where(bridge, [&](const std::string& name, const workflow::AuthorityKey& own) {
+    if (name == except) return false;
+    if (own.certified && !possible.empty()) {
+      return std::find(possible.begin(), possible.end(), *own.certified) != possible.end();
+    }
+    return (same ? same(own.token) : own.token == ring.token()) && selects(ring, own.key, key);
+  });
+}
+
+std::optional<std::string> authority_of(Bridge& bridge, const SpkiHash& key) {
+  return authority_where(bridge,
+                         [&](const std::string&, const workflow::AuthorityKey& own) { return own.certified == key; });
+}
+
+std::optional<std::string> authority_to_be(Bridge& bridge, const std::string& token, const std::string& label) {
+  return authority_where(bridge, [&](const std::string&, const workflow::AuthorityKey& own) {
+    return own.token == token && own.key == label;
+  });
+}
+
+bool has_authorities(const Bridge& bridge) {
+  const auto& providers = bridge.settings().providers;
+  return std::any_of(providers.begin(), providers.end(),
+                     [](const auto& provider) { return provider.type == workflow::kLocalAuthority; });
+}
+
+void refuse_leaf_of_authority(const std::optional<std::string>& authority, const std::string& key,
+                              const x509::Content& asked) {
+  if (!authority || (asked.basic_constraints && asked.basic_constraints->ca)) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("{} is the key of the CA {}: it gets no certificate but a CA's", key, *authority)}
+      .hint("take another key");
+}
+
 std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
   workflow::KeyQuery planned;
   planned.statuses = {status::kPlanned, status::kPlannedAtRandom, status::kPlannedById};
@@ -215,6 +274,13 @@ void refuse_in_use(workflow::Store& store, KeyRing& ring, const KeyInfo& key, co
     for (const auto& request : store.list(open)) {
       if (uses(request, ring, key, same)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
     }
+  }
+}
+
+void refuse_authority_key(Bridge& bridge, KeyRing& ring, const KeyInfo& key, const SameToken& same) {
+  if (const auto authority = authority_of(bridge, ring, key, "", same)) {
+    throw Error{ErrorKind::refused, fmt::format("key {} is the key of the CA {}", key.name, *authority)}.hint(
+        "give --force to destroy it anyway: that CA issues nothing more, and signs no CRL");
   }
 }
 

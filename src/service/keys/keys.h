@@ -1,5 +1,6 @@
 #pragma once
 
+#include "service/bridge.h"
 #include "service/logbook.h"
 #include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
@@ -46,10 +47,26 @@ std::vector<workflow::KeyInfo> forgotten_keys(workflow::Store& store, const std:
 
 // Whether the token that requests know by this name is the one of the ring, which may be called otherwise there.
 using SameToken = std::function<bool(const std::string& name)>;
+// The CA of this bridge (a provider of type local-ca) whose key this is, or will be once its certificate is made;
+// nothing for any other key. `except`: a CA that is not looked at; `same`: by default by name. Throws what making the
+// provider throws.
+std::optional<std::string> authority_of(Bridge& bridge, workflow::KeyRing& ring, const workflow::KeyInfo& key,
+                                        const std::string& except = "", const SameToken& same = {});
+// The same of a key of which no more is known: a CSR's.
+std::optional<std::string> authority_of(Bridge& bridge, const SpkiHash& key);
+// The CA whose key will be made under that label in that token.
+std::optional<std::string> authority_to_be(Bridge& bridge, const std::string& token, const std::string& label);
+bool has_authorities(const Bridge& bridge);
+// A CA's key is asked a CSR for nothing but a CA's certificate. `key`: what messages call it. Throws refused.
+void refuse_leaf_of_authority(const std::optional<std::string>& authority, const std::string& key,
+                              const x509::Content& asked);
+
 // Throws refused for a key that a certificate in use or an open request needs, as far as the records know: a key of a
 // token that another bridge uses is its own business.
 void refuse_in_use(workflow::Store& store, workflow::KeyRing& ring, const workflow::KeyInfo& key,
                    const SameToken& same);
+// Throws refused for the key of a CA of this bridge.
+void refuse_authority_key(Bridge& bridge, workflow::KeyRing& ring, const workflow::KeyInfo& key, const SameToken& same);
 // Destroys it for good. Which certificates are its own only the key itself can say: it signs for that.
 workflow::KeyInfo destroy_key(workflow::KeyRing& ring, Logbook& log, workflow::KeyInfo key,
                               workflow::WithCertificates certificates);

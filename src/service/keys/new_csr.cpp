@@ -195,6 +195,10 @@ MadeCsr CsrMaker::make(const NewCsr& wanted, Part part) {
     forget(wanted.new_key);
   } else {
     in_use = opened(wanted.key, intent);
+    if (run_.authority) {
+      refuse_leaf_of_authority(run_.authority(in_use->key),
+                               fmt::format("key {} in token {}", in_use->key.name, ring_.token()), made.ask.content);
+    }
   }
   made.key = in_use->key;
   OneUse signer(*in_use->signer, intent.more);

@@ -9,6 +9,7 @@
 #include "x509/content/requested_content.h"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,8 @@ struct CsrRun {
   std::optional<x509::Content> like;
   CsrForm form = CsrForm::pem;
   Existing existing = Existing::refuse;
+  // The CA whose key this is (service::authority_of); empty where there are no CAs. Called from any thread.
+  std::function<std::optional<std::string>(const workflow::KeyInfo&)> authority;
 };
 
 struct MadeCsr {

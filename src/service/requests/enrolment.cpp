@@ -6,6 +6,7 @@
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
 #include "service/effects/install.h"
+#include "service/keys/keys.h"
 #include "service/requests/requests.h"
 #include "x509/judge/advice.h"
 #include "x509/objects/signed_object.h"
@@ -46,6 +47,8 @@ void use_key(Bridge& bridge, workflow::Store& store, const std::string& selector
   request.key.accept = accept;
   const auto ring = bridge.key_ring(request.token);
   auto key = ring->find(selector);
+  refuse_leaf_of_authority(authority_of(bridge, *ring, key), fmt::format("key {} in token {}", key.name, ring->token()),
+                           request.ask.content);
   if (key.spec) ring->expect_to_sign(algorithm_for(request.ask, *key.spec));
   // Refused now, not when the request is there.
   key = ring->signer(key, {workflow::Purpose::csr, "enroll", Json::object(), accept}, bridge.recorder()).key;
@@ -62,6 +65,8 @@ void make_key(Bridge& bridge, workflow::Store& store, const std::string& label, 
   request.key.source = workflow::KeyWish::Source::make;
   request.key.selector = label;
   request.key.spec = x509::to_string(spec);
+  refuse_leaf_of_authority(authority_to_be(bridge, request.token, label),
+                           fmt::format("key {} in token {}", label, request.token), request.ask.content);
   refuse_duplicate(store, request);
   for (const auto& key : store.keys({std::nullopt, request.token, label})) {
     refuse_done(bridge, store, request, key.spki);
@@ -99,6 +104,7 @@ void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted,
              Objections objections, Resolved& resolved) {
   NewRequest& request = resolved.request;
   const x509::Csr csr = csr_in(*wanted.csr);
+  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
   resolved.judgement = examine_csr(csr, bridge.weak_keys(), &store);
   request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
   add_to(resolved.judgement, compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));

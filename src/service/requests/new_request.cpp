@@ -1,5 +1,6 @@
 #include "service/requests/new_request.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "service/requests/request_id.h"
@@ -56,7 +57,7 @@ workflow::Order order_of(const NewRequest& request) {
 void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   const workflow::Order order = order_of(request);
   const auto open = store.open_request_for(workflow::work_of(order));
-  if (!open) return;
+  if (!open) return refuse_open_csr(store, request.provider, request.key);
   const auto record = store.find(*open);
   const bool same = record && asks_the_same(record->order, order);
   using Source = workflow::KeyWish::Source;
@@ -73,6 +74,21 @@ void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   if (same) error.with("same-order", open->str());
   throw error.hint(same ? fmt::format("go on with it: hsmbridge request wait {}", open->str())
                         : fmt::format("look at it: hsmbridge request show {}", open->str()));
+}
+
+void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key) {
+  if (key.source != workflow::KeyWish::Source::brought) return;
+  workflow::Requests::ListQuery query;
+  query.open_only = true;
+  query.most = std::numeric_limits<unsigned>::max();
+  query.spki = key.spki;
+  for (const auto& request : store.list(query)) {
+    const auto& id = request.order.id.str();
+    if (request.order.provider != provider || !equal(request.order.brought_csr(), key.csr)) continue;
+    throw Error{ErrorKind::conflict, fmt::format("request {} is open for this CSR", id)}
+        .with("request", id)
+        .hint(fmt::format("look at it: hsmbridge request show {}", id));
+  }
 }
 
 std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& request, const SpkiHash& spki,

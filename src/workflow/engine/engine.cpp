@@ -64,6 +64,10 @@ bool Engine::Impl::claim_and_start() {
   if (claims.empty()) return false;
   failpoint("engine.after-claim");
   for (const Claim& claim : claims) tell(&EngineObserver::claimed, claim);
+  if (std::any_of(claims.begin(), claims.end(),
+                  [](const Claim& claim) { return claim.effect.name == EffectName::look_up; })) {
+    adopt_kept();
+  }
 
   std::vector<Claim> once_only;
   std::size_t i = 0;
@@ -88,6 +92,13 @@ void Engine::Impl::start_or_wait(Claim& claim, std::vector<Claim>& once_only) {
   // Its lease ran out while it still runs here: claiming it has renewed the lease, and that is all.
   if (pool_.is_running(claim.effect_id)) return;
   if (is_timer(claim.effect.name)) return kept_.push_back(judge().ring(std::move(claim)));
+  // "It is not there" would begin another attempt beside an answer that only waits for the store.
+  if (claim.effect.name == EffectName::look_up && answer_is_kept(order.id)) {
+    constexpr Duration kPause = std::chrono::seconds{5};
+    return give_back_.push_back({claim.effect_id, clock_.now() + kPause,
+                                 "an answer waits next to the store, and is stored before anything is looked up",
+                                 GiveBack::Counts::no});
+  }
   const std::string lane = lane_of(claim.effect, order);
   const auto rate = options_.per_minute.find(order.provider);
   if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {

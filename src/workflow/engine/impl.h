@@ -95,6 +95,7 @@ class Engine::Impl {
   bool is_set_back() const;
   void keep_aside();
   void adopt_kept();
+  bool answer_is_kept(const RequestId& id);
   void look_around();
   void committed(const Step& step);
   void flush();

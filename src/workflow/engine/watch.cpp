@@ -228,6 +228,14 @@ void Engine::Impl::adopt_kept() {
   }
 }
 
+// Whether an answer of a call for this request is not stored yet, here or next to the store.
+bool Engine::Impl::answer_is_kept(const RequestId& id) {
+  const bool in_hand = std::any_of(kept_.begin(), kept_.end(), [&](const Finished& one) {
+    return one.work.claim.record.order.id == id && !precious_words(one).empty();
+  });
+  return in_hand || store_->may_be_kept(id);
+}
+
 // What is to be seen to now and then beside effects.
 void Engine::Impl::look_around() {
   if (!wall_) suspect_deadly_lanes();

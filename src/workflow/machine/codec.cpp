@@ -64,7 +64,7 @@ FIELDS(Predecessor, v("certificate", x.certificate), v("der", x.der), v("spki", 
        v("reference", x.reference), v("provider_state", x.provider_state))
 FIELDS(Enroll, v("token", x.token), v("key", x.key), v("content", x.content), v("targets", x.targets))
 FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor))
-FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason))
+FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),
        v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age),
        v("local_approvals", x.local_approvals), v("wants_command", x.wants_command), v.tagged("kind", x.what))
@@ -216,6 +216,10 @@ class Writer {
   template <class T>
   void some(const char* name, const T& value) {
     if (!value.empty()) (*this)(name, value);
+  }
+  template <class T>
+  void some(const char* name, const std::optional<T>& value) {
+    if (value) (*this)(name, value);
   }
   void text(const char* name, const std::string& value) { (*this)(name, as_written(value)); }
   template <class T>

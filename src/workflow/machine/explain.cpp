@@ -82,7 +82,9 @@ class Explainer {
   }
   // "hsmbridge cert revoke ID --reason REASON", as this request did.
   void offer_revocation() {
-    offer(fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.revocation()->reason));
+    const Revoke& revocation = *record_.order.revocation();
+    offer(fmt::format("hsmbridge cert revoke {} --reason {}{}", predecessor(), revocation.reason,
+                      revocation.since ? " --since " + rfc3339(*revocation.since) : ""));
   }
   std::string provider() const { return fmt::format("provider '{}'", record_.order.provider); }
 

@@ -78,6 +78,8 @@ struct Renew : Enroll {
 struct Revoke {
   Predecessor predecessor;
   std::string reason;  // a name of RFC 5280 §5.3.1, "keyCompromise"
+  // Since when its key is in wrong hands, as far as is known; nothing: nobody said. Only where Capabilities::revoke_since.
+  std::optional<Instant> since = {};
 
   bool operator==(const Revoke&) const = default;
 };

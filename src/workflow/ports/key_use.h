@@ -36,6 +36,8 @@ struct PurposeRow {
   std::string_view intent;   // the leaf that is durable before the key signs
   std::string_view outcome;  // the leaf once there is a signature that nobody has yet; "" for none
   bool any_flaw;             // whatever may be wrong with the key: a proof certifies nothing
+  // Signed once for each intent: where the token may have signed before it failed, it is not asked again by itself.
+  bool once = false;
 };
 inline constexpr std::string_view kProofIntent = "key-prove";  // of a proof, whatever the purpose
 inline constexpr PurposeRow kPurposes[] = {
@@ -46,8 +48,8 @@ inline constexpr PurposeRow kPurposes[] = {
     {Purpose::time_stamp, "time stamp", "task-reader-key-use", "task-reader-key-used", false},
     {Purpose::jwt, "jwt", "service-account-key-use", "service-account-key-used", false},
     {Purpose::tls_client, "TLS client authentication", "client-key-use", "", false},
-    {Purpose::certificate, "certificate", "ca-key-use", "ca-key-used", false},
-    {Purpose::crl, "CRL", "ca-key-use-for-crl", "ca-key-used-for-crl", false},
+    {Purpose::certificate, "certificate", "ca-key-use", "ca-key-used", false, true},
+    {Purpose::crl, "CRL", "ca-key-use-for-crl", "ca-key-used-for-crl", false, true},
 };
 constexpr const PurposeRow& row_of(Purpose purpose) {
   return kPurposes[static_cast<std::size_t>(purpose)];

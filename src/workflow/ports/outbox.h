@@ -122,6 +122,8 @@ class Outbox {
   // What is kept. A file that cannot be read is logged and left where it is.
   virtual std::vector<KeptAnswer> kept_aside() = 0;
   virtual void forget_aside(const std::string& name) = 0;
+  // Whether an answer for the request may be kept, also one that this process cannot read.
+  virtual bool may_be_kept(const RequestId& request) = 0;
 
   // Polls of the lane that fell due before `began` and that nobody has in hand are due at `began` plus what `place` gives
   // for the request and for how late its poll is: none before it. At most `most`, the latest first; gives how many there

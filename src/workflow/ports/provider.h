@@ -103,6 +103,7 @@ struct Capabilities {
   bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
   bool revoke = false;        // Kind::revoke is carried out
   bool revoke_hold = false;   // the reason certificateHold too
+  bool revoke_since = false;  // Revoke::since is what the revocation says
 };
 
 // The convention for a draft that its provider would not make like this any more (its issuer was replaced, say):
@@ -235,6 +236,7 @@ struct AuthorityView : CrlStanding {
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
   std::vector<std::string> profiles;
   std::uint64_t serials_taken = 0;
+  std::size_t revoked = 0;             // certificates that have not ended and are on its next CRL
   std::vector<std::string> obstacles;  // why it cannot issue now; empty: it can
 };
 
@@ -245,10 +247,18 @@ struct MadeCrl {
   std::filesystem::path file;
 };
 
+// The key of a CA of this bridge.
+struct AuthorityKey {
+  std::string token, key;             // as in AuthorityView
+  std::optional<SpkiHash> certified;  // in its certificate; nothing where none is there, or it cannot be read
+};
+
 // Certifies with a key of ours.
 class CertificateAuthority {
  public:
   virtual ~CertificateAuthority() = default;
+  // Asks no token, and throws nothing.
+  virtual AuthorityKey key() const = 0;
   virtual AuthorityView view() = 0;
   // The part of it that a schedule asks again and again. Throws not_found for a CA that has no certificate yet.
   virtual CrlStanding crl_standing() = 0;

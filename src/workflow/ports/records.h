@@ -77,6 +77,13 @@ struct KeyRecord {
 };
 
 // Which keys; every condition that is set must hold.
+// A place in the order of the keys; empty: before all of them.
+struct KeyPlace {
+  std::string token, cka_id;
+
+  bool operator==(const KeyPlace&) const = default;
+};
+
 struct KeyQuery {
   std::optional<SpkiHash> spki;
   std::optional<std::string> token, label;
@@ -115,8 +122,11 @@ class Records {
   virtual bool has_certificate(const SpkiHash& spki) = 0;
   // Active keys that nothing of this profile needs any more: each has certificates, all of them are superseded, revoked
   // or expired, and one of them was replaced by a certificate for another key whose request was completed by
-  // `replaced_by` (installed everywhere).
-  virtual std::vector<KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) = 0;
+  // `replaced_by` (installed everywhere). Looks at `most` keys at most, those that follow `after` in the order of token
+  // and CKA_ID; `after` becomes the last of them, and empty where the end was reached: with a million keys all at once
+  // would hold up everything else.
+  virtual std::vector<KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by, KeyPlace& after,
+                                               std::size_t most) = 0;
   // What time or a person does to records, outside any request: each change that is applied is an audit leaf. Gives how
   // many records changed; writes nothing when none does. Here and in a step: what is to be current again and was
   // renewed meanwhile becomes superseded.

@@ -42,8 +42,10 @@ class Revocations {
   // Those whose certificates end then or later, by serial number.
   virtual std::vector<RevokedSerial> revocations(const std::string& issuer, Instant ends_after) = 0;
 
-  // The next number of the issuer's CRLs, taken for good, whether one with it is ever published: 1, 2, …
-  virtual std::uint64_t take_crl_number(const std::string& issuer, Instant at) = 0;
+  // The next number of the issuer's CRLs, taken for good, whether one with it is ever published: 1, 2, … Nothing, and
+  // none is taken, where it would not follow `published`, the number of the CRL that is out (0: none is).
+  virtual std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published,
+                                                       Instant at) = 0;
   // The CRL of a number that was taken is out. Throws conflict where it was out before, or was never taken.
   virtual void crl_published(const std::string& issuer, const PublishedCrl& crl) = 0;
   virtual std::optional<PublishedCrl> last_crl(const std::string& issuer) = 0;

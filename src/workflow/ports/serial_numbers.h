@@ -24,6 +24,7 @@ class SerialNumbers {
 
   // Takes it for good, used or not. False where it was taken before, for whatever it was.
   virtual bool take_serial(const TakenSerial& serial) = 0;
+  virtual bool is_taken(const std::string& issuer, const std::string& serial) = 0;
   // How many this issuer has taken.
   virtual std::uint64_t serials_taken(const std::string& issuer) = 0;
 };

@@ -363,7 +363,19 @@ TEST_CASE("a renewal waits for a new CSR, which must ask for the same") {
     CHECK(other.status == 4);
     CHECK(says(other, "san-unrequested: not asked, found dns:evil.example.com"));
     CHECK(says(other, "a renewal asks for what the CSR before asked"));
-    const auto renewed = desk.cli.run({"cert", "renew", old, "--csr", desk.openssl_csr("new"), "--wait"});
+    // What an enrolment has open no renewal orders again, and the other way round.
+    const std::string csr = desk.openssl_csr("new");
+    const auto enrolled = desk.enroll(csr, {"--queue", "--json"});
+    REQUIRE(enrolled.status == 3);
+    const auto twice = desk.cli.run({"cert", "renew", old, "--csr", csr});
+    CHECK(twice.status == 1);
+    const std::string open = enrolled.json().at("id").as_string();
+    CHECK(says(twice, "request " + open + " is open for this CSR"));
+    REQUIRE(desk.cli.run({"request", "cancel", open}).status == 0);
+    const auto queued = desk.cli.run({"cert", "renew", old, "--csr", csr, "--queue", "--json"});
+    REQUIRE(queued.status == 3);
+    CHECK(says(desk.enroll(csr, {"--queue"}), "is open for this CSR"));
+    const auto renewed = desk.cli.run({"request", "wait", queued.json().at("id").as_string()});
     INFO(renewed.out << renewed.err);
     REQUIRE(renewed.status == 0);
     CHECK(desk.cli.other(with(kPublicKeyOf, "web.pem")).out ==

@@ -197,3 +197,124 @@ TEST_CASE_METHOD(Place, "the certificate of a CA is not renewed with a new key")
   has(flat(refused.err), "is a CA's: with a new key it would be another CA's");
   has(flat(refused.err), "--same-key");
 }
+
+TEST_CASE_METHOD(Place, "the key of a CA gets no certificate but a CA's, and is not destroyed by mistake") {
+  make_both();
+  const auto leaf = cli.run({"enroll", "--profile", "server", "--token", "ca", "--key", "issuing-2026", "--subject",
+                             "CN=www.example.com", "--san", "dns:www.example.com"});
+  CHECK(leaf.status == 4);
+  has(flat(leaf.err), "is the key of the CA issuing: it gets no certificate but a CA's");
+  const Words csr{"csr", "create", "--token", "root", "--key", "root-2026", "--subject", "CN=Example Root"};
+  const auto refused = cli.run(csr);
+  CHECK(refused.status == 4);
+  has(flat(refused.err), "is the key of the CA root");
+  // Nor by a CSR that was made before it was a CA's, or is made for it elsewhere.
+  const auto by_label = cli.run({"enroll", "--profile", "server", "--token", "ca", "--new-key", "issuing-2026",
+                                 "--subject", "CN=www.example.com", "--san", "dns:www.example.com"});
+  CHECK(by_label.status == 4);
+  has(flat(by_label.err), "is the key of the CA issuing: it gets no certificate but a CA's");
+  Words of_ca = csr;
+  of_ca.push_back("--ca");  // for another CA that shall certify it too
+  CHECK(cli.run(of_ca).status == 0);
+
+  const auto kept = cli.run({"key", "delete", "--token", "root", "root-2026", "--yes"});
+  CHECK(kept.status == 4);
+  has(flat(kept.err), "is the key of the CA root");
+  has(cli.pkcs11_tool("root", {"--list-objects"}).out, "root-2026");
+
+  // One key is one CA's.
+  std::string text = cli.read("hsmbridge.yaml");
+  const std::string begin = "providers:\n";
+  text.insert(text.find(begin) + begin.size(), R"(  other:
+    type: local-ca
+    certificate: other.pem
+    key: {token: root, key: root-2026}
+    root: {subject: {C: CH, O: Example, CN: Other Root}, key: "ec:P-384", validity: 7300d}
+    profiles: {}
+)");
+  cli.write("hsmbridge.yaml", text);
+  for (const Words& words :
+       {Words{"ca", "init", "other", "--yes"}, Words{"ca", "init", "other", "--parent", "root", "--yes"}}) {
+    const auto second = cli.run(words);
+    CHECK(second.status == 1);
+    has(flat(second.err), "is the key of the CA root too");
+  }
+  CHECK_FALSE(cli.exists("other.pem"));
+}
+
+TEST_CASE_METHOD(Place, "many are revoked as it was rehearsed, and nothing where it would be anything else") {
+  // Each into the token alone.
+  std::string text = cli.read("hsmbridge.yaml");
+  const std::string file = ", file: " + (cli / "www.pem").string();
+  text.erase(text.find(file), file.size());
+  cli.write("hsmbridge.yaml", text);
+  make_both();
+  std::vector<std::string> all;
+  for (const std::string host : {"one", "two", "three"}) {
+    REQUIRE(enroll(host, host + ".example.com").status == 0);
+    const Json listed = cli.run({"cert", "list", "--json", "--name", host + ".example.com"}).json();
+    all.push_back(listed.at("certificates").as_array().at(0).at("sha256").as_string());
+  }
+  REQUIRE(cli.run({"cert", "revoke", all[0], "--reason", "superseded", "--yes"}).status == 0);
+  cli.write("lost.csv", "certificate,reason\n" + all[0] + ",superseded\n" + all[1].substr(0, 12) + ",\n" + all[2] +
+                            ",cessationOfOperation\ndeadbeef00,\n" + all[1] + ",\n");
+  const Words rehearse{"cert", "revoke", "--from", "lost.csv", "--reason", "keyCompromise", "--rehearse"};
+  const auto shown = cli.run(rehearse);
+  INFO(shown.out << shown.err);
+  CHECK(shown.status == 1);  // two rows are wrong
+  has(shown.out, "2 to revoke, 1 revoked already, 2 that cannot be");
+  has(shown.out, "line 5: ");
+  has(flat(shown.out), "line 6: certificate " + all[1].substr(0, 12) + " is named twice");
+  has(shown.out, "at issuing: 2; its next CRL has 3 entries, about 159 bytes");
+  has(shown.out, "in use: 2");
+  Words json = rehearse;
+  json.push_back("--json");
+  const Json planned = cli.run(json).json();
+  const std::string plan = planned.at("plan").as_string();
+  has(shown.err, "--plan " + plan);
+  CHECK(cli.run({"request", "list", "--json"}).json().at("requests").as_array().size() == 5);
+
+  const Words real{"cert", "revoke", "--from", "lost.csv", "--reason", "keyCompromise", "--yes"};
+  CHECK(cli.run(real).status == 2);
+  Words carried_out = real;
+  carried_out.insert(carried_out.end(), {"--plan", plan});
+  Words other_plan = real;
+  other_plan.insert(other_plan.end(), {"--plan", std::string(64, '0')});
+  const auto differs = cli.run(other_plan);
+  CHECK(differs.status == 1);
+  has(flat(differs.err), "this is not what was rehearsed: it would revoke 2 certificates now");
+  // Somebody revokes one of them meanwhile.
+  REQUIRE(cli.run({"cert", "revoke", all[2], "--reason", "superseded", "--yes"}).status == 0);
+  has(flat(cli.run(carried_out).err), "this is not what was rehearsed: it would revoke 1 certificates now");
+  carried_out.back() = cli.run(json).json().at("plan").as_string();
+  const auto done = cli.run(carried_out);
+  INFO(done.out << done.err);
+  CHECK(done.status == 1);  // the wrong rows
+  CHECK(cli.run({"cert", "list", "--status", "revoked", "--json"}).json().at("certificates").as_array().size() == 3);
+  has(cli.run({"ca", "show", "issuing"}).out, "Revoked");
+  has(cli.run({"ca", "crl", "issuing"}).out, "CRL 1 of issuing with 3 revoked");
+  has(cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-text"}).out, "Key Compromise");
+}
+
+TEST_CASE_METHOD(Place, "a compromise that was before is on the CRL with its date") {
+  make_both();
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json().at("certificates");
+  const Json& one = listed.as_array().at(0);
+  const std::string certificate = one.at("sha256").as_string();
+  const std::string since = one.at("not_before").as_string();
+  const auto revoke = [&](const Words& more) {
+    Words words{"cert", "revoke", certificate, "--yes"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  };
+  CHECK(revoke({"--reason", "superseded", "--since", since}).status == 2);
+  CHECK(revoke({"--reason", "keyCompromise", "--since", "2020-01-01T00:00:00Z"}).status == 2);
+  const auto done = revoke({"--reason", "keyCompromise", "--since", since});
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  const auto begins = cli.other({"openssl", "x509", "-in", "www.pem", "-noout", "-startdate"}).out;
+  const std::string date = begins.substr(begins.find('=') + 1);
+  has(cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-text"}).out, "Revocation Date: " + date);
+}

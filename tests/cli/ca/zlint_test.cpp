@@ -1,6 +1,10 @@
 // Another linter in front of the signature of a CA: the real program.
 #include "place.h"
 
+#include <array>
+#include <cstdlib>
+#include <string>
+
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 
@@ -24,4 +28,112 @@ TEST_CASE_METHOD(Place, "zlint finds no error in what is issued, and is asked be
   const auto refused = enroll("odd", "www.example.nosuchtld");
   CHECK(refused.status == 4);
   has(flat(refused.out + refused.err), "zlint/e_dnsname_not_valid_tld");
+}
+
+namespace {
+
+// How many certificates are issued and linted: a few here, HSMBRIDGE_ZLINT_CERTIFICATES in a long run.
+int how_many() {
+  const char* const number = std::getenv("HSMBRIDGE_ZLINT_CERTIFICATES");
+  return number != nullptr ? std::stoi(number) : 32;
+}
+
+// Keys of openssl, of the kinds that the CA/Browser Forum allows.
+constexpr std::array kKinds{"RSA -pkeyopt rsa_keygen_bits:2048", "RSA -pkeyopt rsa_keygen_bits:3072",
+                            "EC -pkeyopt ec_paramgen_curve:P-256", "EC -pkeyopt ec_paramgen_curve:P-384"};
+
+struct Many : Place {
+  Many() {
+    configure(R"(        validity: tls-br
+        ocsp_url: "http://ocsp.example.com/"
+)");
+    std::string text = cli.read("hsmbridge.yaml");
+    const auto replace = [&](const std::string& from, const std::string& to) {
+      REQUIRE(text.find(from) != std::string::npos);
+      text.replace(text.find(from), from.size(), to);
+    };
+    replace("for: [server]", "for: [server, appliance]");
+    replace("      sub-ca:\n", "      sub-ca:\n        for: [sub-ca, other-ca]\n");
+    text += R"(  appliance: {provider: issuing, anchors: [root.pem], copy: [subject, san]}
+  other-ca: {provider: root, anchors: [root.pem], copy: [subject], usage: [keyCertSign, cRLSign], extended_usage: [serverAuth]}
+)";
+    cli.write("hsmbridge.yaml", text);
+    make_both();
+    for (std::size_t i = 0; i < kKinds.size(); ++i) {
+      Words words{"openssl", "genpkey", "-out", "key-" + std::to_string(i), "-algorithm"};
+      std::string word;
+      for (const char* c = kKinds[i];; ++c) {
+        if (*c != ' ' && *c != '\0') {
+          word += *c;
+          continue;
+        }
+        words.push_back(std::move(word));
+        word.clear();
+        if (*c == '\0') break;
+      }
+      REQUIRE(cli.other(words).status == 0);
+    }
+  }
+  // Its CSR; nothing where `sans` is empty.
+  std::string csr(int number, const std::string& subject, const std::string& sans) const {
+    const std::string name = "csr-" + std::to_string(number);
+    Words words{"openssl", "req", "-new",  "-key", "key-" + std::to_string(number % int{kKinds.size()}),
+                "-out",    name,  "-subj", subject};
+    if (!sans.empty()) words.insert(words.end(), {"-addext", "subjectAltName=" + sans});
+    const auto made = cli.other(words);
+    INFO(made.err);
+    REQUIRE(made.status == 0);
+    return name;
+  }
+  void issue(const std::string& profile, const std::string& rows, const Words& more = {}) const {
+    cli.write("rows.csv", rows);
+    Words words{"enroll", "--profile", profile, "--from", "rows.csv", "--wait"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto done = cli.run(words);
+    INFO(done.out.substr(0, 4000) << done.err);
+    REQUIRE(done.status == 0);
+  }
+  std::string errors_in(const std::string& file) const {
+    const auto found = cli.other({"zlint", file});
+    if (found.status != 0) return found.err;
+    std::string errors;
+    const Json verdict = Json::parse(found.out);
+    for (const auto& [name, lint] : verdict.as_object()) {
+      const std::string& result = lint.at("result").as_string();
+      if (result == "error" || result == "fatal") errors += name + " ";
+    }
+    return errors;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Many, "zlint finds no error in certificates of many kinds for servers and CAs") {
+  const int all = how_many();
+  const int cas = all / 8;
+  const auto row = [&](const std::string& csr, int number) {
+    return csr + ",file:leaf:" + (cli / (std::to_string(number) + ".pem")).string() + "\n";
+  };
+  std::string rows = "csr,install\n";
+  int number = 0;
+  for (; number < all - cas; ++number) {
+    const std::string host = "host-" + std::to_string(number) + ".example.com";
+    std::string sans = "DNS:" + host;
+    if (number % 3 == 1) sans += ",DNS:*." + host;
+    if (number % 5 == 2) sans += ",DNS:xn--bcher-kva.example.com";
+    for (int more = 0; more < number % 7; ++more) sans += ",DNS:" + std::to_string(more) + "." + host;
+    rows += row(csr(number, number % 2 == 0 ? "/CN=" + host : std::string("/"), sans), number);
+  }
+  issue("appliance", rows);
+  rows = "csr,install\n";
+  for (; number < all; ++number) {
+    rows += row(csr(number, "/C=CH/O=Example/CN=Other CA " + std::to_string(number), ""), number);
+  }
+  issue("other-ca", rows, {"--ca", "--path-length", "0"});
+  for (int i = 0; i < all; ++i) {
+    const std::string errors = errors_in(std::to_string(i) + ".pem");
+    INFO("certificate " << i);
+    CHECK(errors == "");
+  }
+  CHECK(cli.run({"audit", "verify"}).status == 0);
 }

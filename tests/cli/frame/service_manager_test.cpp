@@ -1,4 +1,4 @@
-#include "tools/hsmbridge/command/service_manager.h"
+#include "tools/hsmbridge/wiring/service_manager.h"
 
 #include "support/notify_socket.h"
 #include "support/temp_folder.h"

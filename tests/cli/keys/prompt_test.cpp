@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "support/cli/cli.h"
-#include "tools/hsmbridge/command/run_signals.h"
+#include "tools/hsmbridge/wiring/run_signals.h"
 
 #include <fcntl.h>
 #include <poll.h>

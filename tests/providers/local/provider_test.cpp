@@ -168,6 +168,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
   struct Taken final : SerialNumbers {
     unsigned asked = 0;
     bool take_serial(const TakenSerial&) override { return ++asked > 2; }
+    bool is_taken(const std::string&, const std::string&) override { return false; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
   } taken;
   serials = [&]() -> SerialNumbers& { return taken; };
@@ -175,6 +176,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
   CHECK(taken.asked == 3);
   struct Never final : SerialNumbers {
     bool take_serial(const TakenSerial&) override { return false; }
+    bool is_taken(const std::string&, const std::string&) override { return false; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
   } never;
   serials = [&]() -> SerialNumbers& { return never; };
@@ -410,6 +412,43 @@ TEST_CASE_METHOD(Publishing,
   const Bytes foreign = other.issued();
   CHECK(as<RefusedForGood>(revoke(foreign)).error.kind() == ErrorKind::refused);
   CHECK(provider->check(revocation_call()).size() == 1);
+  // With a key that the CA had before, and a number that it took: its own.
+  const auto certificate = x509::parse_certificate(foreign);
+  REQUIRE(store.take_serial(
+      {hex(sha256(certificate.issuer().der())), x509::serial_text(certificate.serial()), "", clock.now()}));
+  CHECK(provider->check(revocation_call()).empty());
+  CHECK(as<Accepted>(revoke(foreign)).report.status == RequestStatus::done);
+}
+
+TEST_CASE_METHOD(Publishing, "what was revoked before stays as it was written down, and that is said") {
+  const Bytes der = issued();
+  as<Accepted>(revoke(der, "superseded"));
+  as<Accepted>(revoke(der, "superseded"));  // the same order again, whose answer was lost
+  revocation.id = RequestId{"ANOTHER"};
+  revocation.what = Revoke{{hex(sha256(der)), der, {}, "", ProviderReference("ref"), ""}, "keyCompromise"};
+  const SubmitAnswer again = provider->submit(revocation_call());
+  CHECK(as<Accepted>(again).report.message.find("it was revoked before: ") == 0);
+  CHECK(as<Accepted>(again).report.message.find("reason superseded, and that stays") != std::string::npos);
+  const auto certificate = x509::parse_certificate(der);
+  CHECK(store.revocation(hex(sha256(certificate.issuer().der())), x509::serial_text(certificate.serial()))
+            .value()
+            .reason == 4);
+}
+
+TEST_CASE_METHOD(Publishing, "where a newer CRL is out no number is taken") {
+  provider->publish_crl(clock.now());
+  const Instant now = clock.now();
+  const auto issuer = x509::parse_certificate(anchor);
+  const ca::CrlFields fields{7, now, now + 24h, {}};
+  const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
+  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
+  for (int tries = 0; tries < 10; ++tries) {
+    const Error error = refusal([&] { provider->publish_crl(now); });
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.message().find("has the CRL number 7") != std::string::npos);
+  }
+  CHECK(read_file(settings.crl->file) == newer);
+  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), 0, now) == 2);
 }
 
 TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its time, nor the file of somebody else") {
@@ -431,7 +470,8 @@ TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its
   CHECK(read_file(settings.crl->file) == Bytes(as_bytes("<html>").begin(), as_bytes("<html>").end()));
   // A number that was taken for nothing is not given again.
   write_file(settings.crl->file, first, FileMode::public_0644, Existing::replace);
-  CHECK(provider->publish_crl(now).crl.number > 2);
+  const auto lost = store.take_crl_number(hex(sha256(issuer.subject().der())), 1, now);
+  CHECK(provider->publish_crl(now).crl.number == lost.value() + 1);
 }
 
 TEST_CASE_METHOD(Publishing,
@@ -448,7 +488,7 @@ TEST_CASE_METHOD(Publishing,
     CHECK(error.message().find("this store knows nothing of that") != std::string::npos);
   }
   CHECK(read_file(settings.crl->file) == newer);
-  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), now) == 2);
+  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), 0, now) == 2);
 }
 
 TEST_CASE_METHOD(Publishing, "where the last CRL is gone none is published before it is put back") {

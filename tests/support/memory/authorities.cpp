@@ -14,6 +14,10 @@ bool MemoryStore::take_serial(const TakenSerial& serial) {
       [](bool taken) { return taken; });
 }
 
+bool MemoryStore::is_taken(const std::string& issuer, const std::string& serial) {
+  return read([&](Content& all) { return all.serials[issuer].count(serial) != 0; });
+}
+
 std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
   return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
 }
@@ -43,10 +47,11 @@ std::vector<RevokedSerial> MemoryStore::revocations(const std::string& issuer, I
   });
 }
 
-std::uint64_t MemoryStore::take_crl_number(const std::string& issuer, Instant) {
-  return write([&](Transaction&, Content& all) {
+std::optional<std::uint64_t> MemoryStore::take_crl_number(const std::string& issuer, std::uint64_t published, Instant) {
+  return write([&](Transaction&, Content& all) -> std::optional<std::uint64_t> {
     auto& crls = all.crls[issuer];
     const std::uint64_t number = crls.empty() ? 1 : crls.rbegin()->first + 1;
+    if (number <= published) return std::nullopt;
     crls[number] = {number, {}, {}, ""};
     return number;
   });

@@ -8,6 +8,9 @@
 #include "workflow/machine/codec.h"
 #include "workflow/machine/explain.h"
 
+#include <algorithm>
+#include <tuple>
+
 namespace hsmbridge::test {
 
 MemoryStore::MemoryStore(const Clock& clock) : shared_(std::make_shared<Shared>(clock)) {}
@@ -288,6 +291,12 @@ void MemoryStore::forget_aside(const std::string& name) {
   std::erase_if(shared_->aside, [&](const KeptAnswer& one) { return one.name == name; });
 }
 
+bool MemoryStore::may_be_kept(const RequestId& request) {
+  const std::lock_guard lock(shared_->mutex);
+  return std::any_of(shared_->aside.begin(), shared_->aside.end(),
+                     [&](const KeptAnswer& one) { return one.request == request; });
+}
+
 std::optional<CertificateRecord> MemoryStore::certificate(const std::string& fingerprint) {
   return read([&](Content& all) {
     const auto* found = all.certificate(fingerprint);
@@ -396,10 +405,17 @@ bool MemoryStore::has_certificate(const SpkiHash& spki) {
   return !certificates(query).empty();
 }
 
-std::vector<KeyRecord> MemoryStore::replaced_keys(const std::string& profile, Instant replaced_by) {
+std::vector<KeyRecord> MemoryStore::replaced_keys(const std::string& profile, Instant replaced_by, KeyPlace& after,
+                                                  std::size_t most) {
   return read([&](Content& all) {
+    const auto place = [](const KeyRecord& key) { return std::tie(key.token, key.cka_id); };
+    std::vector<KeyRecord> page = all.keys;
+    std::sort(page.begin(), page.end(), [&](const KeyRecord& a, const KeyRecord& b) { return place(a) < place(b); });
+    std::erase_if(page, [&](const KeyRecord& key) { return place(key) <= std::tie(after.token, after.cka_id); });
+    if (page.size() > most) page.resize(most);
+    after = page.size() < most ? KeyPlace{} : KeyPlace{page.back().token, page.back().cka_id};
     std::vector<KeyRecord> found;
-    for (const KeyRecord& key : all.keys) {
+    for (const KeyRecord& key : page) {
       if (key.status != status::kActive || key.spki.empty()) continue;
       bool replaced = false;
       bool needed = false;

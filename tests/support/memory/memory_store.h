@@ -61,6 +61,7 @@ class MemoryStore final : public workflow::Store {
   std::string keep_aside(const workflow::KeptAnswer& answer) override;
   std::vector<workflow::KeptAnswer> kept_aside() override;
   void forget_aside(const std::string& name) override;
+  bool may_be_kept(const RequestId& request) override;
 
   using Records::certificates;
   using Records::keys;
@@ -74,7 +75,8 @@ class MemoryStore final : public workflow::Store {
   bool is_issuer(const std::string& fingerprint) override;
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
   bool has_certificate(const SpkiHash& spki) override;
-  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
+  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by,
+                                                 workflow::KeyPlace& after, std::size_t most) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
                              Instant at) override;
   void note_installed(const std::string& fingerprint, const workflow::InstallTarget& target, const std::string& actor,
@@ -88,11 +90,12 @@ class MemoryStore final : public workflow::Store {
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;
 
   bool take_serial(const workflow::TakenSerial& serial) override;
+  bool is_taken(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
   bool revoke(const workflow::RevokedSerial& revoked) override;
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
   std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
-  std::uint64_t take_crl_number(const std::string& issuer, Instant at) override;
+  std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,

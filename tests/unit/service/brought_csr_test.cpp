@@ -95,13 +95,13 @@ TEST_CASE_METHOD(Brought, "the renewal of a CSR that was brought is not made by 
 TEST_CASE_METHOD(Brought, "a key that was brought is compromised with the order to revoke for keyCompromise") {
   const auto record = brought_certificate(kDay * 90);
   CHECK_FALSE(service::compromised(store.get(), record.spki));
-  service::create_revocation({"uid:ann", "process", {}}, *store, record, "superseded", {}, clock.now(), Bytes(8, 7));
+  service::create_revocation({"uid:ann", "process", {}}, *store, record, {"superseded"}, {}, clock.now(), Bytes(8, 7));
   CHECK_FALSE(service::compromised(store.get(), record.spki));
   for (const auto& request : store->requests_about(record.fingerprint)) {
     take(*store, request.order.id, workflow::CancelAsked{"no"}, clock.now());
   }
   service::create_revocation({"uid:ann", "process", {}}, *store, store->certificate(record.fingerprint).value(),
-                             "keyCompromise", {}, clock.now(), Bytes(8, 8));
+                             {"keyCompromise"}, {}, clock.now(), Bytes(8, 8));
   const auto fault = service::compromised(store.get(), record.spki);
   REQUIRE(fault);
   CHECK(fault->name == "key-compromised");

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "service/effects/hook.h"
 #include "support/temp_folder.h"
+#include "support/variable.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -14,6 +15,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -89,6 +91,33 @@ TEST_CASE("a hook need not read its input and one that is not there is unavailab
     FAIL("it ran");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
+  }
+}
+
+TEST_CASE("a program that others could put in the place of the hook is not run, wherever it is found") {
+  const test::TempFolder folder;
+  const auto program = folder / "reload";
+  const auto ran = folder / "ran";
+  write_file(program, as_bytes("#!/bin/sh\ntouch " + ran.string() + "\n"), FileMode::private_0600, Existing::refuse);
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  const test::Variable path("PATH", folder.path().string() + ":" + std::getenv("PATH"));
+  service::Hook hook;
+  hook.argv = {"reload"};
+  hook.time_limit = std::chrono::seconds{20};
+  CHECK_NOTHROW(service::run_hook(hook));
+  CHECK(std::filesystem::remove(ran));
+  for (const auto& writable : {program, folder.path()}) {
+    INFO(writable.string());
+    std::filesystem::permissions(writable, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
+    std::optional<ErrorKind> kind;
+    try {
+      service::run_hook(hook);
+    } catch (const Error& error) {
+      kind = error.kind();
+    }
+    CHECK(kind == ErrorKind::denied);
+    CHECK_FALSE(std::filesystem::exists(ran));
+    std::filesystem::permissions(writable, std::filesystem::perms::others_write, std::filesystem::perm_options::remove);
   }
 }
 

@@ -27,7 +27,7 @@ struct Fixture : Life {
   Fixture() { world.scripted->able.revoke = true; }
 
   RequestId revoke(const std::string& reason = "keyCompromise") {
-    return service::create_revocation(kAnn, *store, record, reason, {}, clock.now(), Bytes(8, ++octet_)).id;
+    return service::create_revocation(kAnn, *store, record, {reason}, {}, clock.now(), Bytes(8, ++octet_)).id;
   }
   EngineOptions options() {
     EngineOptions options;
@@ -77,8 +77,8 @@ TEST_CASE_METHOD(Fixture, "a revocation that takes effect at once is revoked aft
   CHECK_THROWS_WITH(service::still_to_renew(*store, record.fingerprint), Catch::Contains("is revoked now"));
   CHECK(world.scripted->calls == std::vector<std::string>{"submit keyCompromise of ref-1"});
   CHECK(explained(id).find("is revoked at provider 'tsb', reason keyCompromise") != std::string::npos);
-  CHECK_THROWS_AS(service::create_revocation(kAnn, *store, store->certificate(record.fingerprint).value(), "superseded",
-                                             {}, clock.now(), Bytes(8, 9)),
+  CHECK_THROWS_AS(service::create_revocation(kAnn, *store, store->certificate(record.fingerprint).value(),
+                                             {"superseded"}, {}, clock.now(), Bytes(8, 9)),
                   Error);
 }
 
@@ -179,7 +179,7 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   store->commit({verified});
   // Revoked while it is being installed: it takes nobody's place then.
   const RequestId revocation =
-      service::create_revocation(kAnn, *store, newer, "superseded", {}, clock.now(), Bytes(8, 78)).id;
+      service::create_revocation(kAnn, *store, newer, {"superseded"}, {}, clock.now(), Bytes(8, 78)).id;
   const Order ordered = first();
   for (const auto& target : test::wanted(ordered).targets) {
     take(*store, renewal, TargetInstalled{target.name}, clock.now());

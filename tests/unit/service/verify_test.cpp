@@ -9,6 +9,7 @@
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
+#include "x509/objects/spki.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -122,6 +123,7 @@ class Answered final : public service::Dependencies {
     record.request = RequestId(request);
     store_.put(record);
   }
+  void put(const KeyRecord& record) { store_.record_key(record, "test", "{}", "uid:alice", now); }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
@@ -235,6 +237,23 @@ TEST_CASE("issuers that did not come with the certificate are asked for") {
   CHECK(std::holds_alternative<Verified>(*answered.run().event));
   answered.provider_->fetched.clear();
   CHECK(std::holds_alternative<VerificationFailed>(*answered.run().event));
+}
+
+TEST_CASE("the certificate of a key that was compromised while it was waited for is not installed") {
+  Answered answered;
+  REQUIRE(std::holds_alternative<Verified>(answered.run().event.value()));
+  KeyRecord key;
+  key.token = "other";  // whichever token it is called
+  key.spki = x509::spki_hash(answered.key.subject_public_key_info());
+  key.status = status::kCompromised;
+  answered.put(key);
+  const EffectOutcome outcome = answered.run();
+  const auto* failed = std::get_if<VerificationFailed>(&outcome.event.value());
+  REQUIRE(failed != nullptr);
+  REQUIRE(failed->findings.size() == 1);
+  CHECK(failed->findings.front().name == "key-compromised");
+  CHECK(failed->findings.front().fatal);
+  CHECK(outcome.certificate.value().status == status::kQuarantined);
 }
 
 TEST_CASE("a provider that looks up is told what our store has as another request's answer") {

@@ -1,4 +1,5 @@
 // An answer that the store does not take while this process lives.
+#include "base/file.h"
 #include "store/database.h"
 #include "support/engine_fixture.h"
 #include "support/failing_store.h"
@@ -8,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -34,13 +36,15 @@ struct Fixture : EngineFixture {
     return files;
   }
   // Somebody holds the database from the moment a submission was taken on; the process is told to stop.
-  Engine::LeftOver submit_while_the_store_is_held() {
+  Engine::LeftOver submit_while_the_store_is_held(Duration time_limit = 60s) {
     create_ready_to_submit(*store, order);
     std::atomic<bool> held = false;
     auto busy = std::make_unique<FailingStore>(
         open(), [&](unsigned) { return held ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
     busy->keeps_aside = true;
-    Engine engine(std::move(busy), runner, clock, engine_options("w"));
+    EngineOptions options = engine_options("w");
+    options.time_limit = time_limit;
+    Engine engine(std::move(busy), runner, clock, options);
     runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
       held = true;
       engine.stop();
@@ -118,6 +122,44 @@ TEST_CASE_METHOD(Fixture,
   CHECK(state() == StateName::awaiting_approval);
   CHECK(kept().empty());
   CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "nothing is looked up while an answer waits next to the store") {
+  Engine other(open(), runner, clock, engine_options("other"));
+  settle(other);  // it looks for kept answers, and not again for a minute
+  submit_while_the_store_is_held(5s);
+  REQUIRE(kept().size() == 1);
+  clock.advance(50s);  // the look-up is due
+  settle(other);
+  CHECK(runner.calls_of("look_up:1") == 0);
+  const auto history = store->history(order.id);
+  CHECK(std::any_of(history.begin(), history.end(), [](const JournalEntry& entry) {
+    return std::holds_alternative<SubmissionAnswered>(entry.event.body);
+  }));
+  CHECK(runner.submissions(order.id) == 1);
+  CHECK(kept().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "nothing is looked up while an answer that this process cannot read may be kept") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+    return {AnswerLost{1, "the connection broke"}, {}, {}, {}, {}, {}};
+  };
+  const auto file = folder / ("store.db.answer-" + order.id.str() + "-0123456789abcdef");
+  write_file(file, as_bytes("of another user, or of a newer program"), FileMode::private_0600, Existing::refuse);
+  Engine engine(open(), runner, clock, engine_options("w"));
+  settle(engine);
+  clock.advance(10min);
+  settle(engine);
+  CHECK(runner.calls_of("look_up:1") == 0);
+  CHECK(state() == StateName::looking_up);
+  const auto effects = store->effect_status(order.id);
+  REQUIRE(effects.size() == 1);
+  CHECK(effects.front().trouble.find("an answer waits next to the store") == 0);
+  std::filesystem::remove(file);
+  clock.advance(10s);
+  settle(engine);
+  CHECK(runner.calls_of("look_up:1") == 1);
 }
 
 TEST_CASE("what was lost before a reload is lost after it, and what was kept is stored by then") {

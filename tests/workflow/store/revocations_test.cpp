@@ -33,16 +33,16 @@ TEST_CASE_METHOD(AnyStore, "what ends before a CRL is left out of it, by serial 
 
 TEST_CASE_METHOD(AnyStore, "the numbers of an issuer's CRLs go on, and each is published once") {
   auto other = open();
-  CHECK(store->take_crl_number("root", clock.now()) == 1);
-  CHECK(other->take_crl_number("root", clock.now()) == 2);
-  CHECK(other->take_crl_number("issuing", clock.now()) == 1);
+  CHECK(store->take_crl_number("root", 0, clock.now()) == 1);
+  CHECK(other->take_crl_number("root", 0, clock.now()) == 2);
+  CHECK(other->take_crl_number("issuing", 0, clock.now()) == 1);
   CHECK_FALSE(store->last_crl("root"));
   const PublishedCrl second{2, clock.now(), clock.now() + 24h, "aa"};
   store->crl_published("root", second);
   CHECK(other->last_crl("root") == second);
   CHECK_THROWS_AS(store->crl_published("root", second), Error);
   CHECK_THROWS_AS(store->crl_published("root", {3, clock.now(), clock.now(), "bb"}), Error);
-  CHECK(store->take_crl_number("root", clock.now()) == 3);
+  CHECK(store->take_crl_number("root", 0, clock.now()) == 3);
   CHECK(store->last_crl("root") == second);
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("no program takes a revocation or the number of a CRL back") {
   const std::filesystem::path file = folder / "store.db";
   const auto store = store::SqliteStore::open(file, clock);
   store->revoke({"root", "40aa", 1, clock.now(), clock.now(), ""});
-  store->take_crl_number("root", clock.now());
+  store->take_crl_number("root", 0, clock.now());
   store->crl_published("root", {1, clock.now(), clock.now(), "aa"});
   for (const auto* sql : {"UPDATE revocations SET reason = 0", "DELETE FROM revocations", "UPDATE crls SET sha256 = ''",
                           "DELETE FROM crls", "INSERT OR REPLACE INTO revocations VALUES ('root', '40aa', 0, 0, 0, '')",

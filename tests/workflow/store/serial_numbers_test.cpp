@@ -87,14 +87,14 @@ TEST_CASE_METHOD(Takeovers, "what a CA did elsewhere is known from then on, and 
   CHECK_FALSE(other->end_of_certificate("old", "12"));
   CHECK(other->revocation("old", "11") == takeover.revoked[0]);
   CHECK(other->last_crl("old") == takeover.crl);
-  CHECK(other->take_crl_number("old", clock.now()) == 43);
+  CHECK(other->take_crl_number("old", 0, clock.now()) == 43);
 }
 
 TEST_CASE_METHOD(Takeovers, "the same again is nothing new, and what came meanwhile is added") {
   take();
   CHECK(take() == TakenOver{});
   CHECK(leaves() == 1);
-  store->take_crl_number("old", clock.now());
+  store->take_crl_number("old", 0, clock.now());
   store->crl_published("old", {43, clock.now(), clock.now(), "bb"});
   CHECK(take() == TakenOver{});
   takeover.certificates.push_back({"12", "CN=twelve", clock.now()});
@@ -119,14 +119,14 @@ TEST_CASE_METHOD(Takeovers, "what collides is refused, and nothing of it is writ
     refused("not the last one");
   }
   SECTION("an older CRL than one of here") {
-    for (int i = 0; i < 43; ++i) store->take_crl_number("old", clock.now());
+    for (int i = 0; i < 43; ++i) store->take_crl_number("old", 0, clock.now());
     refused("not the last one");
     CHECK_FALSE(store->certified_elsewhere("old", "10"));
   }
 }
 
 TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the number that a person names") {
-  store->take_crl_number("old", clock.now());
+  store->take_crl_number("old", 0, clock.now());
   store->crl_published("old", {1, clock.now() - 1h, clock.now(), "aa"});
   takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, 2};
   refused("were given");
@@ -136,7 +136,7 @@ TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the numb
   REQUIRE(store->last_crl("old"));
   CHECK(store->last_crl("old")->sha256 == workflow::kLostCrl);
   CHECK(store->last_crl("old")->this_update == clock.now() - 1h);
-  CHECK(store->take_crl_number("old", clock.now()) == 100);
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 100);
 }
 
 TEST_CASE_METHOD(Takeovers,
@@ -144,7 +144,7 @@ TEST_CASE_METHOD(Takeovers,
   takeover.from = Takeover::From::a_lost_store;
   CHECK_FALSE(store->suspended("old"));
   store->take_serial({"old", "10", "REQUEST", clock.now()});
-  store->take_crl_number("old", clock.now());
+  store->take_crl_number("old", 0, clock.now());
   restore();
   CHECK(open()->suspended("old"));
   CHECK(store->suspended("another"));
@@ -173,7 +173,7 @@ TEST_CASE_METHOD(Takeovers, "what another program did says nothing of what a los
 }
 
 TEST_CASE_METHOD(Takeovers, "a CRL that was taken a number for and not published may be the last one of a lost store") {
-  for (int i = 0; i < 42; ++i) store->take_crl_number("old", clock.now());
+  for (int i = 0; i < 42; ++i) store->take_crl_number("old", 0, clock.now());
   refused("not the last one");
   takeover.from = Takeover::From::a_lost_store;
   CHECK(take() == TakenOver{2, 1, true});

@@ -67,12 +67,12 @@ TEST_CASE_METHOD(Version7, "a migrated store of version 7 knows what its CA did,
   CHECK(foreign_rows(file, "SELECT * FROM crls") == crls);
   CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
   CHECK_FALSE(store->suspended("issuing"));
-  CHECK(store->take_crl_number("issuing", clock.now()) == 3);
+  CHECK(store->take_crl_number("issuing", 0, clock.now()) == 3);
   const Takeover takeover{"old",
                           Takeover::From::another_program,
                           {{"10", "CN=ten", clock.now()}},
                           {},
                           PublishedCrl{42, clock.now(), clock.now(), "aa"}};
   CHECK(store->take_over(takeover, "ca-adopted", Json::object(), "ann", clock.now()) == TakenOver{1, 0, true});
-  CHECK(store->take_crl_number("old", clock.now()) == 43);
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 43);
 }

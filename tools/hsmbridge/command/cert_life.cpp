@@ -18,17 +18,10 @@ namespace hsmbridge::cli {
 
 namespace {
 
-using commandline::Option;
-using commandline::Positional;
 using commandline::safe;
 using commandline::Times;
 
-constexpr std::size_t kShownDigits = 12;
 constexpr std::size_t kCursorDigits = 20;  // enough for a million
-constexpr std::size_t kLeastWithYes = 8;
-constexpr std::size_t kRequestRandomness = 8;
-
-const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the request that brought it"};
 
 std::string short_name(const workflow::CertificateRecord& record) {
   return record.fingerprint.substr(0, kShownDigits);
@@ -259,65 +252,6 @@ ExitCode renew(Invocation& invocation) {
   return finish(invocation.output, *wiring, *store, renewal.order.id, pace);
 }
 
-// ---- revoke ---------------------------------------------------------------------------------------------------------
-
-std::string reasons_text() {
-  std::string text;
-  for (const auto& row : workflow::revocation_reasons()) text += fmt::format("  {:<22}{}\n", row.name, row.meaning);
-  return text;
-}
-
-const workflow::RevocationReason& reason_of(const Arguments& arguments) {
-  std::string names;
-  for (const auto& row : workflow::revocation_reasons()) names += (names.empty() ? "" : ", ") + std::string(row.name);
-  const auto text = arguments.text("--reason");
-  if (!text) throw Error{ErrorKind::invalid_input, "say why: --reason REASON"}.hint("there are: " + names);
-  const auto* row = workflow::revocation_reason(*text);
-  if (row == nullptr) {
-    throw Error{ErrorKind::invalid_input, fmt::format("there is no reason '{}'", *text)}.hint("there are: " + names);
-  }
-  return *row;
-}
-
-ExitCode revoke(Invocation& invocation) {
-  const auto& arguments = invocation.arguments;
-  const auto pace = pace_of(arguments);
-  const auto& reason = reason_of(arguments);
-  const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store();
-  const auto& typed = arguments.required("CERT");
-  const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
-  service::refuse_revoked(record);
-  // Nobody looks at what is named, and a slip of the finger may name another one.
-  if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("with --yes at least {} digits name a certificate", kLeastWithYes)}
-        .hint("`hsmbridge cert list` shows 12; or leave --yes out and be asked");
-  }
-  const auto old = service::request_of(*store, record).order;
-  service::refuse_revocation(*wiring, record, old.provider, reason.name);
-  if (reason.name == workflow::kKeyCompromise) {
-    for (const auto& words : service::shares_key(*store, record)) invocation.output.warning(safe(words));
-  }
-  if (!arguments.has("--yes")) {
-    const auto question = fmt::format("Revoke certificate {} ({}, serial {}) at {} for {} ({})?", short_name(record),
-                                      safe(record.subject), record.serial, old.provider, reason.name, reason.meaning);
-    if (!commandline::confirm(invocation.output, question, "give --yes to revoke without being asked")) {
-      throw Error{ErrorKind::refused, "nothing was revoked"};
-    }
-  }
-  const auto order = service::create_revocation(wiring->actor(), *store, record, std::string(reason.name),
-                                                service::timing_for(wiring->settings(), old.provider),
-                                                wiring->clock().now(), random_bytes(kRequestRandomness));
-  return finish(invocation.output, *wiring, *store, order.id, pace);
-}
-
-const std::vector<ExitCode> kOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable,
-                                      ExitCode::unresolved};
-const Option kWait{"--wait", "", "work on it until it is done"};
-const Option kTimeout{"--timeout", "DURATION", "with --wait: come back after this long"};
-const Option kQueue{"--queue", "", "only write it down: `hsmbridge run` does all the work"};
-
 }  // namespace
 
 std::string record_text(const service::CertificateRow& row, Instant now) {
@@ -342,10 +276,6 @@ std::string record_text(const service::CertificateRow& row, Instant now) {
 std::vector<Command> certificate_life_commands() {
   // The rows keep views.
   static const std::string kStatusHelp = "only these: " + status_words();
-  static const std::string kReasons =
-      "Reasons (RFC 5280, 5.3.1):\n" + reasons_text() +
-      "A provider that does not support revocation is refused before anything is written. A revocation\n"
-      "that the provider has only taken note of is pending (exit 3), not done.\n";
   return {
       {"cert",
        "list",
@@ -375,21 +305,14 @@ std::vector<Command> certificate_life_commands() {
         kQueue},
        {{"CERT", "the beginning of its SHA-256, or the request that brought it; or --due, --all", Times::once}},
        renew,
-       kOutcomes,
+       outcomes_of_requests(),
        "Names, targets, provider, profile and token are those of the request that brought\n"
        "the certificate. A certificate has one open renewal. After one that brought\n"
        "nothing, the next one uses the key that it made. Once the new certificate is\n"
        "installed everywhere the old one is superseded; it stays valid until its end.\n"
        "A certificate for somebody else's CSR waits for a new CSR (exit 3 without --csr),\n"
        "which must ask for the same.\n"},
-      {"cert",
-       "revoke",
-       "Have a certificate revoked by its provider",
-       {{"--reason", "REASON", "why; see below"}, {"--yes", "", "without asking"}, kWait, kTimeout, kQueue},
-       {kCertificate},
-       revoke,
-       kOutcomes,
-       kReasons},
+      certificate_revoke_command(),
   };
 }
 

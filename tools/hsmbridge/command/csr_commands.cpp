@@ -3,6 +3,7 @@
 #include "config/secret_source.h"
 #include "service/content/brought_csr.h"
 #include "service/keys/csr_batch.h"
+#include "service/keys/keys.h"
 #include "tools/commandline/progress.h"
 #include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
@@ -15,6 +16,8 @@
 #include <fmt/core.h>
 
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -86,9 +89,17 @@ service::CsrRun run_of(const Arguments& arguments, CommandContext& context) {
   return run;
 }
 
-ExitCode create_one(Output& output, CommandContext& context, const service::NewCsr& wanted,
-                    const service::CsrRun& run) {
+// For CsrRun::authority; empty where the configuration has no CA.
+std::function<std::optional<std::string>(const workflow::KeyInfo&)> authority_of(CommandContext& context,
+                                                                                 workflow::KeyRing& ring) {
+  Wiring* const wiring = context.wiring();
+  if (wiring == nullptr || !service::has_authorities(*wiring)) return {};
+  return [wiring, &ring](const workflow::KeyInfo& key) { return service::authority_of(*wiring, ring, key); };
+}
+
+ExitCode create_one(Output& output, CommandContext& context, const service::NewCsr& wanted, service::CsrRun run) {
   const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
+  run.authority = authority_of(context, *ring);
   const bool der = run.form == service::CsrForm::der;
   if (wanted.out.empty() && der && output.stdout_is_terminal() && !output.json()) {
     throw Error{ErrorKind::invalid_input, "DER is not for a terminal"}.hint("give --out FILE");
@@ -111,7 +122,7 @@ ExitCode create_one(Output& output, CommandContext& context, const service::NewC
 
 // One result line a row, as it happens.
 ExitCode create_many(Invocation& invocation, CommandContext& context, const service::NewCsr& typed,
-                     const service::CsrRun& run) {
+                     service::CsrRun run) {
   const Arguments& arguments = invocation.arguments;
   Output& output = invocation.output;
   const std::string file = arguments.required("--from");
@@ -119,6 +130,7 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
     throw Error{ErrorKind::invalid_input, "--out is for one CSR"}.hint("a column out, and --out-directory DIRECTORY");
   }
   const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
+  run.authority = authority_of(context, *ring);
   const auto rows = service::rows_in(file, service::csr_columns());
   commandline::Progress progress(output, rows.size());
   std::size_t made = 0;

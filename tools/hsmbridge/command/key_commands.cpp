@@ -166,9 +166,10 @@ ExitCode remove(Invocation& invocation) {
   CommandContext context(invocation);
   const auto ring = context.key_ring();
   auto key = ring->find(arguments.required("KEY"));
-  if (const auto store = arguments.has("--force") ? nullptr : context.store_that_is_there()) {
-    service::refuse_in_use(*store, *ring, key,
-                           [&](const std::string& name) { return context.may_be_token(name, *ring); });
+  if (!arguments.has("--force")) {
+    const auto same = [&](const std::string& name) { return context.may_be_token(name, *ring); };
+    if (const auto store = context.store_that_is_there()) service::refuse_in_use(*store, *ring, key, same);
+    if (Wiring* const wiring = context.wiring()) service::refuse_authority_key(*wiring, *ring, key, same);
   }
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {

@@ -3,9 +3,9 @@
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/list_options.h"
 #include "tools/hsmbridge/command/request_wait.h"
-#include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/providers.h"
+#include "tools/hsmbridge/wiring/run_signals.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "views/requests.h"
 

@@ -1,8 +1,8 @@
 #include "tools/hsmbridge/command/request_wait.h"
 
 #include "base/error.h"
-#include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/text/request.h"
+#include "tools/hsmbridge/wiring/run_signals.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "views/error.h"
 #include "views/requests.h"
@@ -37,6 +37,10 @@ void drive(commandline::Output& output, Wiring& wiring, const std::vector<Reques
     output.warning(driven.trouble->message() + "; it is tried again by `hsmbridge request wait " +
                    driven.record.order.id.str() + "` or `hsmbridge run`");
   }
+}
+
+std::vector<ExitCode> outcomes_of_requests() {
+  return {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved};
 }
 
 Pace pace_of(const Arguments& arguments) {

@@ -22,6 +22,11 @@ struct Pace {
   service::Until until = service::Until::at_rest;
   std::optional<Duration> timeout;
 };
+inline constexpr commandline::Option kWait{"--wait", "", "work on it until it is done"};
+inline constexpr commandline::Option kTimeout{"--timeout", "DURATION", "with --wait: come back after this long"};
+inline constexpr commandline::Option kQueue{"--queue", "", "only write it down: `hsmbridge run` does all the work"};
+// How a command that makes requests may end.
+std::vector<commandline::ExitCode> outcomes_of_requests();
 // Throws invalid_input where they contradict each other.
 Pace pace_of(const Arguments& arguments);
 

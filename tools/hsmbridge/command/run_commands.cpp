@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "service/worker/daemon.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/command/run_signals.h"
-#include "tools/hsmbridge/command/service_manager.h"
+#include "tools/hsmbridge/wiring/run_signals.h"
+#include "tools/hsmbridge/wiring/service_manager.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <fmt/core.h>

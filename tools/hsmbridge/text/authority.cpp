@@ -61,6 +61,7 @@ std::string authority_text(const service::Authority& authority) {
   fields.add("Certificate", safe(view.file.string()));
   fields.add("Profiles", safe(joined(view.profiles)));
   fields.add("Numbers taken", std::to_string(view.serials_taken));
+  fields.add("Revoked", std::to_string(view.revoked));
   fields.add("Issues", view.obstacles.empty() ? "yes" : "no");
   if (view.crl_file) {
     fields.add("CRL", view.crl ? fmt::format("number {}, until {}{}", view.crl->number, rfc3339(view.crl->next_update),

@@ -98,7 +98,11 @@ workflow::Store& Stores::lent() {
   }
   if (!mine->store || file_at(path()) != mine->file) {
     mine->store.reset();
-    mine->store = open();
+    // One for each of maybe a hundred threads, which look at one record now and then.
+    constexpr unsigned kSmall = 128;
+    store::OpenOptions small = options();
+    small.page_cache = kSmall;
+    mine->store = told(open(small));
     mine->file = file_at(path()).value_or(std::pair<dev_t, ino_t>{});
   }
   return *mine->store;

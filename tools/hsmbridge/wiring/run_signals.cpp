@@ -1,4 +1,4 @@
-#include "tools/hsmbridge/command/run_signals.h"
+#include "tools/hsmbridge/wiring/run_signals.h"
 
 #include "tools/hsmbridge/wiring/prompt.h"
 

@@ -1,4 +1,4 @@
-#include "tools/hsmbridge/command/service_manager.h"
+#include "tools/hsmbridge/wiring/service_manager.h"
 
 #include <fmt/core.h>
 #include <sys/socket.h>
