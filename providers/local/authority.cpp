@@ -7,6 +7,7 @@
 #include "providers/bundle.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
+#include "providers/local/serial_log.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/spki.h"
 
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 // The CA itself: its certificate, what it revoked, its CRLs.
@@ -93,7 +95,9 @@ void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, 
                 fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
                             "is not the store that published it, or an older copy of that",
                             file.string(), there.number, serial)}
-        .hint("nothing was replaced and no number was taken; bring back the store that published it");
+        .hint(
+            "nothing was replaced and no number was taken; bring back the store that published it, or tell this one "
+            "what the CA did: hsmbridge ca resume");
   }
 }
 
@@ -160,15 +164,24 @@ AuthorityView LocalProvider::view() {
       view.obstacles.push_back(one.why);
     }
     view.revoked = dependencies_.revocations().revocations(issuer_id(issuer.subject()), clock_.now()).size();
-    if (settings_.crl) {
-      view.crl_file = settings_.crl->file;
-      view.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
-      view.crl_overdue = !view.crl || view.crl->next_update <= clock_.now();
-    }
+    static_cast<CrlStanding&>(view) = crl_standing();
   } catch (const Error& error) {
     view.obstacles.push_back(error.message());
   }
   return view;
+}
+
+CrlStanding LocalProvider::crl_standing() {
+  CrlStanding standing;
+  if (!settings_.crl) return standing;
+  const x509::Certificate issuer = certificate();
+  const Instant now = clock_.now();
+  standing.crl_file = settings_.crl->file;
+  standing.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
+  standing.crl_overdue = !standing.crl || standing.crl->next_update <= now;
+  standing.crl_every = settings_.crl->every;
+  standing.crl_due = crl_due(*settings_.crl, issuer, standing.crl, now);
+  return standing;
 }
 
 Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
@@ -193,6 +206,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   const auto key =
       dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
   if (!before) write_file(frozen, to_be_signed, FileMode::private_0600, Existing::refuse);
+  if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
   const Bytes signature = ca::sign(linted, *key, algorithm);
   return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
 }
@@ -264,6 +278,30 @@ LookUpAnswer LocalProvider::look_revocation_up(const ProviderCall& call, const R
 
 // ---- CRLs -----------------------------------------------------------------------------------------------------------
 
+std::string LocalProvider::crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
+                                   const std::optional<PublishedCrl>& last, Instant now) {
+  if (!crl.every) return "";
+  if (!last) return "none was published yet";
+  if (last->this_update + *crl.every <= now) return fmt::format("the last one is of {}", rfc3339(last->this_update));
+  const auto wanted = dependencies_.revocations().revocations(issuer_id(issuer.subject()), last->this_update);
+  const std::lock_guard lock(mutex_);
+  // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
+  // dated back.
+  if (!compared_ || compared_->number != last->number || compared_->revoked != wanted.size()) {
+    std::set<std::string> missing;
+    for (const RevokedSerial& one : wanted) missing.insert(one.serial);
+    try {
+      if (const auto there = crl_there(crl.file, issuer)) {
+        for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
+      }
+    } catch (const Error& error) {
+      return error.message();  // publishing one says it too, and what to do
+    }
+    compared_ = Compared{last->number, wanted.size(), missing.size()};
+  }
+  return compared_->missing == 0 ? "" : fmt::format("what was revoked since the last one: {}", compared_->missing);
+}
+
 MadeCrl LocalProvider::publish_crl(Instant now) {
   if (!settings_.crl) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
@@ -276,6 +314,7 @@ MadeCrl LocalProvider::publish_crl(Instant now) {
 
 MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
   const x509::Certificate issuer = certificate();
+  expect_not_suspended(issuer.subject());
   const auto& usage = issuer.content().key_usage;
   if (usage && !usage->has(x509::KeyUsage::crl_sign)) {
     throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
@@ -294,7 +333,7 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
   const auto there = crl_there(crl.file, issuer);
   if (there) {
     refuse_forgotten(crl.file, *there, id, book);
-  } else if (last) {
+  } else if (last && last->sha256 != kLostCrl) {
     throw Error{ErrorKind::conflict,
                 fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
                             "compared",

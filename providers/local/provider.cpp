@@ -10,6 +10,7 @@
 #include "providers/following.h"
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
+#include "providers/local/serial_log.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -90,6 +91,12 @@ ca::Path LocalProvider::path_above(const x509::Certificate& issuer, const Order&
 
 std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instant now) const {
   std::vector<ca::Unfitness> found = ca::unfitness(path, now);
+  try {
+    expect_not_suspended(path.authorities.front().subject());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::refused) throw;
+    found.push_back({fmt::format("{}; {}", error.message(), error.hint()), std::nullopt});
+  }
   Revocations& book = dependencies_.revocations();
   for (const x509::Certificate& one : path.authorities) {
     const std::string name = one.subject().to_string();
@@ -104,6 +111,14 @@ std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instan
     }
   }
   return found;
+}
+
+void LocalProvider::expect_not_suspended(const x509::Name& issuer) const {
+  if (!dependencies_.suspended) return;
+  if (const auto why = dependencies_.suspended(issuer_id(issuer))) {
+    throw Error{ErrorKind::refused, fmt::format("the CA {} signs nothing: {}", settings_.name, *why)}.hint(
+        fmt::format("give it its last CRL and what it has issued: hsmbridge ca resume {}", settings_.name));
+  }
 }
 
 const ca::Profile& LocalProvider::profile_of(const Order& order) const {
@@ -197,6 +212,12 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
                                                    call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
                                                    &profile, &enrolment_of(call.order).content.content},
                                                   now, above, call.now);
+  if (settings_.operator_command && !call.order.wants_command) {
+    faults.reasons.push_back(
+        fmt::format("provider {} signs on an operator's command alone (operator_command), and the "
+                    "request was made without one",
+                    settings_.name));
+  }
   const std::vector<ca::Unfitness> unfit = unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
@@ -243,6 +264,7 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
     serial = x509::serial_text(tbs.serial);
     key = dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()),
                              facts_of(settings_.name, call.order.id.str(), tbs), call.time_limit / 2);
+    if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }

@@ -13,6 +13,8 @@
 #include "x509/objects/certificate.h"
 #include "x509/objects/signer.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -47,6 +49,8 @@ struct Dependencies {
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors;  // of the order's profile, DER
   // How the records call a key that must not sign any more: "compromised"; "" for any other.
   std::function<std::string(const SpkiHash& key)> spent = {};
+  // Why the CA may not sign (Takeovers::suspended).
+  std::function<std::optional<std::string>(const std::string& issuer)> suspended = {};
 };
 
 workflow::Capabilities declared_capabilities();
@@ -73,6 +77,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
 
   workflow::AuthorityKey key() const override;
   workflow::AuthorityView view() override;
+  workflow::CrlStanding crl_standing() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
   workflow::MadeCrl publish_crl(Instant now) override;
 
@@ -80,24 +85,36 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   x509::Certificate certificate() const;
   std::vector<Bytes> chain() const;
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
-  // ca::unfitness, and what was revoked or recorded here of the CAs.
+  // ca::unfitness, what was revoked or recorded here of the CAs, and whether this one is suspended.
   std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
   const ca::Profile& profile_of(const workflow::Order& order) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
   std::string linted_by();
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);
+  // Throws refused for a CA of which the store does not know everything.
+  void expect_not_suspended(const x509::Name& issuer) const;
   std::string remedy() const;
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  // Why the schedule wants a CRL now; "" where it does not.
+  std::string crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
+                      const std::optional<workflow::PublishedCrl>& last, Instant now);
   workflow::MadeCrl publish_crl_alone(const Settings::Crl& crl, Instant now);
 
   const Settings settings_;
   const Dependencies dependencies_;
   const Clock& clock_;
-  std::mutex mutex_;
+  std::mutex mutex_;  // of what is below
   // What the linter said, and which file it was then: another one is asked again.
   std::string zlint_version_, zlint_file_;
+  // The last CRL, when it was compared with what is revoked: how many are not on it.
+  struct Compared {
+    std::uint64_t number = 0;
+    std::size_t revoked = 0;
+    std::size_t missing = 0;
+  };
+  std::optional<Compared> compared_;
 };
 
 }  // namespace hsmbridge::local

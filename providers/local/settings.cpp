@@ -188,6 +188,14 @@ void read_crl(Section& section, Settings& settings) {
   if (crl.next_update < std::chrono::hours{1} || crl.next_update > std::chrono::hours{24 * 366}) {
     from->problem("next_update", "must be between an hour and a year");
   }
+  crl.every = from->optional_duration("every");
+  if (crl.every && (*crl.every < std::chrono::minutes{1} || *crl.every >= crl.next_update)) {
+    from->problem("every", fmt::format("must be a minute or more and shorter than next_update ({})",
+                                       duration_text(crl.next_update)));
+  }
+  if (crl.every && settings.operator_command) {
+    from->problem("every", "no timer signs with a CA of operator_command: publish its CRLs with `ca crl`");
+  }
   from->finish();
   for (Settings::Profile& profile : settings.profiles) {
     if (profile.rules.crl_urls.empty() && !crl.url.empty()) profile.rules.crl_urls = {crl.url};
@@ -245,6 +253,8 @@ Settings read_settings(const std::string& name, Section section) {
   }
   read_profiles(section, settings);
   read_root(section, settings);
+  settings.serial_log = section.optional_file("serial_log");
+  settings.operator_command = section.optional_boolean("operator_command").value_or(false);
   read_crl(section, settings);
   read_lint(section, settings);
   section.finish();

@@ -30,8 +30,12 @@ struct Settings {
     std::filesystem::path file;
     std::string url;  // in certificates whose profile names none; "" for none
     Duration next_update = std::chrono::hours{24 * 4};
+    std::optional<Duration> every = {};  // after which `run` publishes the next one; nothing: by hand alone
   };
   std::optional<Crl> crl;
+  // What is signed is appended to it before (serial_log.h); nothing: nowhere.
+  std::optional<std::filesystem::path> serial_log;
+  bool operator_command = false;           // it certifies nothing without `request command`
   std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
   struct Root {
     ca::Root root;

@@ -9,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -74,9 +75,47 @@ std::optional<std::string> SqliteStore::restored() {
 
 bool SqliteStore::accept_restored(const std::string& actor, Instant at) {
   Database::Write write(*database_);
+  database_->run("INSERT INTO restorations (at, why) SELECT ?, why FROM restored", at);
   if (database_->run("DELETE FROM restored") == 0) return false;
   append_leaf(audit::fact_leaf("restored-store-accepted", Json::object({}), actor, at));
   write.commit();
+  return true;
+}
+
+namespace {
+
+struct Restoration {
+  std::int64_t number = 0;
+  Instant at{};
+  std::string why;
+};
+std::optional<Restoration> last_restoration(Database& database) {
+  Query row = database.query("SELECT number, at, why FROM restorations ORDER BY number DESC LIMIT 1");
+  if (!row.row()) return std::nullopt;
+  return Restoration{row.integer(0), row.instant(1), row.text(2)};
+}
+
+bool has_resumed(Database& database, const std::string& issuer, std::int64_t restoration) {
+  return database.query("SELECT 1 FROM resumptions WHERE issuer = ? AND restoration = ?", issuer, restoration).row();
+}
+
+}  // namespace
+
+std::optional<std::string> SqliteStore::suspended(const std::string& issuer) {
+  if (const auto why = restored()) return fmt::format("the store is an older copy of itself ({})", *why);
+  const auto last = last_restoration(*database_);
+  if (!last || has_resumed(*database_, issuer, last->number)) return std::nullopt;
+  return fmt::format(
+      "the store was an older copy of itself when it was accepted {} ({}), and nobody has said what the CA did since "
+      "the copy was made",
+      rfc3339(last->at), last->why);
+}
+
+// True where it was suspended.
+bool SqliteStore::resume(const std::string& issuer, Instant at) {
+  const auto last = last_restoration(*database_);
+  if (!last || has_resumed(*database_, issuer, last->number)) return false;
+  database_->run("INSERT INTO resumptions (issuer, restoration, at) VALUES (?, ?, ?)", issuer, last->number, at);
   return true;
 }
 

@@ -14,12 +14,17 @@ workflow::RevokedSerial revoked_in(const Query& row) {
 
 bool SqliteStore::revoke(const workflow::RevokedSerial& revoked) {
   Database::Write write(*database_);
+  const bool is_new = put(revoked);
+  if (is_new) write.commit();
+  return is_new;
+}
+
+bool SqliteStore::put(const workflow::RevokedSerial& revoked) {
   if (revocation(revoked.issuer, revoked.serial)) return false;
   database_->run(
       "INSERT INTO revocations (issuer, serial, reason, revoked_at, not_after, request) VALUES (?, ?, ?, ?, ?, ?)",
       revoked.issuer, revoked.serial, static_cast<std::int64_t>(revoked.reason), revoked.revoked_at, revoked.not_after,
       revoked.request);
-  write.commit();
   return true;
 }
 

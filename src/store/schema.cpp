@@ -232,6 +232,27 @@ CREATE TABLE crls (
   sha256      TEXT NOT NULL DEFAULT '',  -- of the DER, once it is published
   PRIMARY KEY (issuer, number)
 ) STRICT, WITHOUT ROWID;
+-- What CAs of this bridge had certified before they came here, or in a store that was lost.
+CREATE TABLE certified_elsewhere (
+  issuer    TEXT NOT NULL,      -- as in serial_numbers
+  serial    TEXT NOT NULL,
+  subject   TEXT NOT NULL,
+  not_after INTEGER NOT NULL,
+  PRIMARY KEY (issuer, serial)
+) STRICT, WITHOUT ROWID;
+-- Each time that a store which was an older copy of itself was accepted.
+CREATE TABLE restorations (
+  number INTEGER PRIMARY KEY,
+  at     INTEGER NOT NULL,
+  why    TEXT NOT NULL
+) STRICT;
+-- Up to which of them each CA was told what the lost store did.
+CREATE TABLE resumptions (
+  issuer      TEXT NOT NULL,
+  restoration INTEGER NOT NULL,
+  at          INTEGER NOT NULL,
+  PRIMARY KEY (issuer, restoration)
+) STRICT, WITHOUT ROWID;
 
 -- What was written stays. INSERT OR REPLACE deletes without asking a delete trigger, so inserting is guarded too.
 CREATE TRIGGER events_never_change BEFORE UPDATE ON events BEGIN
@@ -283,13 +304,23 @@ CREATE TRIGGER revocations_once BEFORE INSERT ON revocations
   WHEN EXISTS (SELECT 1 FROM revocations WHERE issuer = NEW.issuer AND serial = NEW.serial) BEGIN
   SELECT RAISE(ABORT, 'a certificate is revoked once'); END;
 CREATE TRIGGER crls_follow BEFORE INSERT ON crls
-  WHEN NEW.number <> (SELECT COALESCE(MAX(number), 0) + 1 FROM crls WHERE issuer = NEW.issuer) BEGIN
-  SELECT RAISE(ABORT, 'the numbers of CRLs follow each other'); END;
+  WHEN NEW.number <= (SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = NEW.issuer) OR
+    (NEW.sha256 = '' AND NEW.number <> (SELECT COALESCE(MAX(number), 0) + 1 FROM crls WHERE issuer = NEW.issuer)) BEGIN
+  SELECT RAISE(ABORT, 'the numbers of CRLs follow each other, but after one that was published elsewhere'); END;
 CREATE TRIGGER crls_published_once BEFORE UPDATE ON crls
   WHEN OLD.sha256 <> '' OR NEW.issuer <> OLD.issuer OR NEW.number <> OLD.number OR NEW.taken_at <> OLD.taken_at BEGIN
   SELECT RAISE(ABORT, 'a CRL that is published is never changed'); END;
 CREATE TRIGGER crls_never_go BEFORE DELETE ON crls BEGIN
   SELECT RAISE(ABORT, 'the number of a CRL is never given again'); END;
+CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere BEGIN
+  SELECT RAISE(ABORT, 'a certificate is never changed'); END;
+CREATE TRIGGER certified_elsewhere_never_goes BEFORE DELETE ON certified_elsewhere BEGIN
+  SELECT RAISE(ABORT, 'a certificate is never deleted'); END;
+CREATE TRIGGER certified_elsewhere_once BEFORE INSERT ON certified_elsewhere
+  WHEN EXISTS (SELECT 1 FROM certified_elsewhere WHERE issuer = NEW.issuer AND serial = NEW.serial) BEGIN
+  SELECT RAISE(ABORT, 'a serial number has one certificate'); END;
+CREATE TRIGGER restorations_never_go BEFORE DELETE ON restorations BEGIN
+  SELECT RAISE(ABORT, 'a restoration is never forgotten'); END;
 )sql";
 
 // The version of the store in this file, 0 for an empty file. Asked within one transaction: another process that makes

@@ -1,6 +1,16 @@
+#include "audit/leaf.h"
+#include "base/error.h"
 #include "store/sqlite_store.h"
 
+#include <fmt/core.h>
+
+#include <cstdint>
+
+// What CAs of this bridge have numbered, here and elsewhere.
 namespace hsmbridge::store {
+
+using workflow::CertifiedElsewhere;
+using workflow::Takeover;
 
 bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   Database::Write write(*database_);
@@ -18,6 +28,132 @@ bool SqliteStore::is_taken(const std::string& issuer, const std::string& serial)
 std::uint64_t SqliteStore::serials_taken(const std::string& issuer) {
   Query row = database_->query("SELECT count(*) FROM serial_numbers WHERE issuer = ?", issuer);
   return row.row() ? row.count(0) : 0;
+}
+
+// ---- from elsewhere -------------------------------------------------------------------------------------------------
+
+// True where it is new.
+bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certificate, Instant at) {
+  if (const auto known = certified_elsewhere(takeover.issuer, certificate.serial)) {
+    if (known->not_after == certificate.not_after) return false;
+    throw Error{ErrorKind::conflict,
+                fmt::format("the certificate with the serial number {} was said to end {} before, and {} now",
+                            certificate.serial, rfc3339(known->not_after), rfc3339(certificate.not_after))}
+        .hint("nothing was taken over");
+  }
+  const bool taken =
+      database_
+          ->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", takeover.issuer, certificate.serial)
+          .row();
+  // A lost store may have signed what is only drafted here.
+  if (taken && takeover.from == Takeover::From::a_lost_store) {
+    if (end_of_certificate(takeover.issuer, certificate.serial)) return false;
+  } else if (taken) {
+    throw Error{
+        ErrorKind::conflict,
+        fmt::format("the serial number {} was given here before: two certificates would have it", certificate.serial)}
+        .hint("nothing was taken over");
+  }
+  if (!taken) {
+    database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, '', ?)",
+                   takeover.issuer, certificate.serial, at);
+  }
+  database_->run("INSERT INTO certified_elsewhere (issuer, serial, subject, not_after) VALUES (?, ?, ?, ?)",
+                 takeover.issuer, certificate.serial, certificate.subject, certificate.not_after);
+  return true;
+}
+
+// True where it is new.
+bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
+  const std::string& issuer = takeover.issuer;
+  std::uint64_t highest = 0;
+  {
+    Query row = database_->query("SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = ?", issuer);
+    if (row.row()) highest = row.count(0);
+  }
+  const auto is_lost = [&](const std::string& whose, std::uint64_t number) {
+    return database_
+        ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ?", whose,
+                static_cast<std::int64_t>(number), workflow::kLostCrl)
+        .row();
+  };
+  const auto insert = [&](const workflow::PublishedCrl& crl) {
+    database_->run(
+        "INSERT INTO crls (issuer, number, taken_at, this_update, next_update, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+        issuer, static_cast<std::int64_t>(crl.number), at, crl.this_update, crl.next_update, crl.sha256);
+    return true;
+  };
+  if (takeover.next_crl_number) {
+    // None was published elsewhere: the numbers here go on, or begin.
+    const bool none = *takeover.next_crl_number == 1;
+    if (none && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
+    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
+    if (*takeover.next_crl_number <= highest + 1) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("the next CRL cannot have the number {}: numbers up to {} were given",
+                              *takeover.next_crl_number, highest)}
+          .hint("name one that is higher than any that was ever published; nothing was taken over");
+    }
+    // What the last one that is known says is kept on the next one.
+    const auto last = last_crl(issuer);
+    const Instant known = last ? last->this_update : Instant{};
+    return insert({*takeover.next_crl_number - 1, known, known, workflow::kLostCrl});
+  }
+  if (!takeover.crl) return false;
+  const workflow::PublishedCrl& crl = *takeover.crl;
+  Query row = database_->query("SELECT sha256 FROM crls WHERE issuer = ? AND number = ?", issuer,
+                               static_cast<std::int64_t>(crl.number));
+  const bool there = row.row();
+  if (there && row.text(0) == crl.sha256) return false;
+  if (there && row.text(0).empty() && takeover.from == Takeover::From::a_lost_store && crl.number == highest) {
+    database_->run("UPDATE crls SET this_update = ?, next_update = ?, sha256 = ? WHERE issuer = ? AND number = ?",
+                   crl.this_update, crl.next_update, crl.sha256, issuer, static_cast<std::int64_t>(crl.number));
+    return true;
+  }
+  if (crl.number <= highest) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("the CRL with the number {} is not the last one, or another one has its number: numbers up "
+                            "to {} were given here",
+                            crl.number, highest)}
+        .hint("nothing was taken over");
+  }
+  return insert(crl);
+}
+
+workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::string& kind, const Json& fact,
+                                           const std::string& actor, Instant at) {
+  Database::Write write(*database_);
+  const bool tells_everything = takeover.from == Takeover::From::a_lost_store || serials_taken(takeover.issuer) == 0;
+  workflow::TakenOver taken;
+  for (const CertifiedElsewhere& one : takeover.certificates) {
+    if (put(takeover, one, at)) ++taken.certificates;
+  }
+  for (const workflow::RevokedSerial& one : takeover.revoked) {
+    if (put(one)) ++taken.revoked;
+  }
+  taken.crl = put_last_crl(takeover, at);
+  const bool resumed = tells_everything && resume(takeover.issuer, at);
+  if (taken.nothing() && !resumed) return taken;
+  append_leaf(audit::fact_leaf(kind, fact, actor, at));
+  write.commit();
+  return taken;
+}
+
+std::optional<CertifiedElsewhere> SqliteStore::certified_elsewhere(const std::string& issuer,
+                                                                   const std::string& serial) {
+  Query row = database_->query(
+      "SELECT serial, subject, not_after FROM certified_elsewhere WHERE issuer = ? AND serial = ?", issuer, serial);
+  if (!row.row()) return std::nullopt;
+  return CertifiedElsewhere{row.text(0), row.text(1), row.instant(2)};
+}
+
+std::optional<Instant> SqliteStore::end_of_certificate(const std::string& issuer, const std::string& serial) {
+  if (const auto elsewhere = certified_elsewhere(issuer, serial)) return elsewhere->not_after;
+  Query row = database_->query(
+      "SELECT c.not_after FROM serial_numbers n JOIN certificates c ON c.request = n.request "
+      "WHERE n.issuer = ?1 AND n.serial = ?2 AND n.request <> '' AND c.serial = ?2",
+      issuer, serial);
+  return row.row() ? std::optional(row.instant(0)) : std::nullopt;
 }
 
 }  // namespace hsmbridge::store

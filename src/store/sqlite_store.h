@@ -130,6 +130,14 @@ class SqliteStore final : public workflow::Store {
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
 
+  // Takeovers: serial_numbers.cpp
+  workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
+                                const std::string& actor, Instant at) override;
+  std::optional<workflow::CertifiedElsewhere> certified_elsewhere(const std::string& issuer,
+                                                                  const std::string& serial) override;
+  std::optional<Instant> end_of_certificate(const std::string& issuer, const std::string& serial) override;
+  std::optional<std::string> suspended(const std::string& issuer) override;
+
   // PinMemory: pin_memory.cpp
   std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
   void record_pin(const workflow::PinRefusal& refusal) override;
@@ -191,7 +199,12 @@ class SqliteStore final : public workflow::Store {
   void set_installed(const std::string& fingerprint, const std::vector<std::string>& targets);
   void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
   void follow(const workflow::Step& step, const workflow::Order& order);
+  // serial_numbers.cpp
+  bool put(const workflow::Takeover& takeover, const workflow::CertifiedElsewhere& certificate, Instant at);
+  bool put_last_crl(const workflow::Takeover& takeover, Instant at);
+  bool put(const workflow::RevokedSerial& revoked);  // revocations.cpp
   // restored.cpp
+  bool resume(const std::string& issuer, Instant at);
   void look_at_mark();
   // pin_memory.cpp
   std::vector<workflow::PinRefusal> pins_of(const workflow::PinSubject& subject);

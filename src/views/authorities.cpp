@@ -27,6 +27,30 @@ Json made_crl(const std::string& name, const workflow::MadeCrl& made) {
   return json;
 }
 
+Json crl_check(const service::CrlCheck& check) {
+  const auto& view = check.authority.view;
+  Json json = Json::object({{"name", check.authority.name},
+                            {"file", view.crl_file->string()},
+                            {"overdue", view.crl_overdue},
+                            {"fault", check.fault}});
+  if (view.crl) json.set("crl", crl(*view.crl));
+  return json;
+}
+
+Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeover& done) {
+  const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
+  Json json = Json::object({{"name", planned.authority.name},
+                            {"certificates", count(planned.takeover.certificates.size())},
+                            {"revoked", count(planned.takeover.revoked.size())},
+                            {"new_certificates", count(done.taken.certificates)},
+                            {"new_revoked", count(done.taken.revoked)},
+                            {"of_other_issuers", count(planned.inventory.of_other_issuers)},
+                            {"notes", Json(planned.inventory.notes)}});
+  if (planned.takeover.crl) json.set("last_crl", crl(*planned.takeover.crl));
+  if (done.made) json.set("crl", made_crl(planned.authority.name, *done.made));
+  return json;
+}
+
 Json authority(const service::Authority& authority) {
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},
@@ -39,6 +63,8 @@ Json authority(const service::Authority& authority) {
                             {"obstacles", Json(view.obstacles)}});
   if (view.crl_file) json.set("crl_file", view.crl_file->string());
   if (view.crl_file) json.set("crl_overdue", view.crl_overdue);
+  if (view.crl_every) json.set("crl_every", duration_text(*view.crl_every));
+  if (!view.crl_due.empty()) json.set("crl_due", view.crl_due);
   if (view.crl) json.set("crl", crl(*view.crl));
   if (view.certificate) {
     const auto certificate = x509::parse_certificate(*view.certificate);

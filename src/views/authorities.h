@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "service/authorities/authorities.h"
+#include "service/authorities/takeover.h"
 
 #include <string>
 #include <vector>
@@ -13,6 +14,10 @@ namespace hsmbridge::views {
 Json authority(const service::Authority& authority);
 // hsmbridge.ca-crl/1
 Json made_crl(const std::string& name, const workflow::MadeCrl& made);
+// hsmbridge.ca-crl-check/1
+Json crl_check(const service::CrlCheck& check);
+// hsmbridge.ca-takeover/1
+Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeover& done);
 // hsmbridge.ca-list/1
 Json authorities(const std::vector<service::Authority>& all);
 

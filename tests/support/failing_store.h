@@ -100,6 +100,18 @@ class FailingStore final : public workflow::Store {
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override {
     return store_->last_crl(issuer);
   }
+  workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
+                                const std::string& actor, Instant at) override {
+    return write([&] { return store_->take_over(takeover, kind, fact, actor, at); });
+  }
+  std::optional<workflow::CertifiedElsewhere> certified_elsewhere(const std::string& issuer,
+                                                                  const std::string& serial) override {
+    return store_->certified_elsewhere(issuer, serial);
+  }
+  std::optional<Instant> end_of_certificate(const std::string& issuer, const std::string& serial) override {
+    return store_->end_of_certificate(issuer, serial);
+  }
+  std::optional<std::string> suspended(const std::string& issuer) override { return store_->suspended(issuer); }
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }

@@ -49,7 +49,7 @@ void refuse_existing(const Authority& authority) {
 void refuse_older_copy(workflow::Store& store) {
   if (const auto why = store.restored()) {
     throw Error{ErrorKind::refused, fmt::format("the store is an older copy of itself ({}): no CA signs", *why)}.hint(
-        "when nothing was issued since: hsmbridge store accept-restored");
+        "first: hsmbridge store accept-restored, then for each CA: hsmbridge ca resume");
   }
 }
 
@@ -137,7 +137,7 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
   return root;
 }
 
-Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
+Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root) {
   const auto& [name, view] = root.authority;
   const auto ring = bridge.key_ring(view.token);
   if (!root.key_is_there) make_keys(*ring, log, {{view.key}, *view.root_key, workflow::KeyUse::sign, std::nullopt});
@@ -159,6 +159,12 @@ Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root) {
                                              {"signed_again", root.is_frozen},
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
+  // A store that was restored before knows all of a CA that begins now.
+  workflow::Takeover nothing_yet;
+  nothing_yet.issuer = hex(sha256(certificate.subject().der()));
+  nothing_yet.from = workflow::Takeover::From::a_lost_store;
+  store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
+                  actor.name, log.now());
   std::error_code left_over;  // harmless beside the certificate
   std::filesystem::remove(frozen_root(view.file), left_over);
   return der;
@@ -168,13 +174,42 @@ workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& l
   refuse_older_copy(store);
   const auto provider = provider_of_authority(bridge, name);
   auto made = as_authority(*provider).publish_crl(log.now());
-  log.record("crl-published", Json::object({{"provider", bridge.settings().provider(name).name},
-                                            {"crl_number", static_cast<std::int64_t>(made.crl.number)},
-                                            {"entries", static_cast<std::int64_t>(made.entries)},
-                                            {"next_update", rfc3339(made.crl.next_update)},
-                                            {"crl_sha256", made.crl.sha256},
-                                            {"file", made.file.string()}}));
+  log.record("crl-published", crl_facts(bridge.settings().provider(name).name, made));
   return made;
+}
+
+Json crl_facts(const std::string& provider, const workflow::MadeCrl& made) {
+  return Json::object({{"provider", provider},
+                       {"crl_number", static_cast<std::int64_t>(made.crl.number)},
+                       {"entries", static_cast<std::int64_t>(made.entries)},
+                       {"next_update", rfc3339(made.crl.next_update)},
+                       {"crl_sha256", made.crl.sha256},
+                       {"file", made.file.string()}});
+}
+
+CrlCheck check_crl(Bridge& bridge, const std::string& name) {
+  CrlCheck check{authority(bridge, name), ""};
+  const auto& view = check.authority.view;
+  if (!view.crl_file) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes (crl)", name)};
+  }
+  if (!view.crl) {
+    check.fault = "no CRL was published yet";
+  } else if (view.crl_overdue) {
+    check.fault =
+        fmt::format("the CRL is overdue: number {} ended {}", view.crl->number, rfc3339(view.crl->next_update));
+  } else {
+    constexpr std::size_t kMost = std::size_t{256} << 20U;
+    try {
+      if (hex(sha256(read_file(*view.crl_file, kMost))) != view.crl->sha256) {
+        check.fault = fmt::format("{} does not hold CRL number {}, which was published there", view.crl_file->string(),
+                                  view.crl->number);
+      }
+    } catch (const Error& error) {
+      check.fault = error.message();
+    }
+  }
+  return check;
 }
 
 NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {

@@ -33,11 +33,22 @@ struct NewRoot {
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
 // Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file. Throws
 // conflict for a key of another kind than the configuration says.
-Bytes make_root(Bridge& bridge, Logbook& log, const NewRoot& root);
+Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root);
 
 // Signs and publishes a CRL with everything that the CA has revoked. Throws refused for a store that is an older copy,
 // and what CertificateAuthority::publish_crl throws.
 workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name);
+
+// What a leaf says of a CRL that was published.
+Json crl_facts(const std::string& provider, const workflow::MadeCrl& made);
+
+// Whether the last CRL is where it was put, as it was, and still valid; reads that file and the store alone.
+struct CrlCheck {
+  Authority authority;
+  std::string fault;  // one sentence; "" where all is in order
+};
+// Throws invalid_input for a CA that publishes none.
+CrlCheck check_crl(Bridge& bridge, const std::string& name);
 
 struct NewSubordinate {
   std::string name;     // of the CA

@@ -269,7 +269,7 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;
   order.approval = wish.approval;
-  order.wants_command = old.wants_command;
+  order.wants_command = old.wants_command || wish.wants_command;
   journal_order(store, order, timing);
   return order;
 }
@@ -374,7 +374,8 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
-                   approval_terms_of(needs.settings, profile, store, actor.name, now)};
+                   approval_terms_of(needs.settings, profile, store, actor.name, now),
+                   wants_command(needs.settings, profile, old.provider)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));

@@ -57,6 +57,7 @@ struct RenewalWish {
   workflow::KeyWish key;
   std::string created_by;
   std::optional<workflow::ApprovalTerms> approval = {};  // of the profile as it is now
+  bool wants_command = false;                            // also where the request before did not wait for one
 };
 // Journals the order to renew: it asks for what the request that brought the certificate asked, at the same provider,
 // for the same targets; its profile may have changed since. `randomness`: at least 7 octets.

@@ -233,6 +233,7 @@ std::vector<Check> examine(Bridge& bridge, const ExaminedStore& store, DoctorLog
   const auto& settings = bridge.settings();
   for (const auto& token : settings.tokens) add(examine_token(bridge, token, login));
   for (const auto& provider : settings.providers) add(examine_provider(provider));
+  add(examine_authorities(bridge, store));
   for (const auto& person : settings.people) add(examine_person(person));
   for (const auto& profile : settings.profiles) add(examine_profile(settings, profile));
   if (!settings.weak_keys.empty()) {

@@ -192,6 +192,7 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
   refuse_profile(profile);
+  request.wants_command = wants_command(settings, profile, request.provider);
   request.created_by = actor.name;
   if (objections == Objections::refused) {
     request.approval = approval_terms_of(settings, profile, store, actor.name, bridge.clock().now());

@@ -6,6 +6,7 @@
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
+#include "workflow/ports/provider.h"
 
 #include <fmt/core.h>
 
@@ -128,11 +129,14 @@ void refuse_profile(const config::ProfileSettings& profile) {
                 fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
         .hint("add  anchors: [/path/to/ca.pem]  to the profile");
   }
-  if (!profile.wants_command) return;
-  throw Error{
-      ErrorKind::invalid_input,
-      fmt::format("profile {} requires an operator's command, which this version does not support", profile.name)}
-      .hint("leave it out of the profile; `approval` has people agree before anything is sent");
+}
+
+bool wants_command(const config::Settings& settings, const config::ProfileSettings& profile,
+                   const std::string& provider) {
+  const config::ProviderSettings& of = settings.provider(provider);
+  config::Section section = of.section;
+  return profile.wants_command ||
+         (of.type == workflow::kLocalAuthority && section.optional_boolean("operator_command").value_or(false));
 }
 
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki) {

@@ -45,9 +45,12 @@ std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& r
 // The key of the label that this request is to make one under, where a request that ended without a certificate made
 // it: made for nothing else, it can be used.
 std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request);
-// Throws invalid_input for a profile that wants what nobody could give a request (no command gives it), or whose certificates
-// nobody could trust.
+// Throws invalid_input for a profile whose certificates nobody could trust.
 void refuse_profile(const config::ProfileSettings& profile);
+// Whether a request of that profile at that provider waits for an operator's command (`request command`) before it is
+// submitted: the profile says so, or the CA of this bridge does.
+bool wants_command(const config::Settings& settings, const config::ProfileSettings& profile,
+                   const std::string& provider);
 // Throws refused for a key that the records call compromised or destroyed.
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki);
 

@@ -1,6 +1,7 @@
 #include "service/worker/daemon.h"
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "service/certificates/sweep.h"
 #include "service/effects/effects.h"
 #include "service/requests/requests.h"
+#include "service/worker/crl_schedule.h"
 #include "service/worker/left_out_watch.h"
 #include "workflow/engine/lane_pauses.h"
 
@@ -15,6 +17,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -160,6 +163,22 @@ std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::
   };
 }
 
+// Of the CAs whose token and provider this process can use.
+std::unique_ptr<CrlSchedule> crl_schedule(Workplace& place) {
+  std::set<std::string> left_out;
+  for (const auto& one : place.left_out()) left_out.insert(one.lane);
+  std::vector<CrlSchedule::Ca> cas;
+  for (const auto& settings : place.settings().providers) {
+    if (settings.type != workflow::kLocalAuthority || left_out.count("provider:" + settings.name) > 0) continue;
+    try {
+      cas.push_back({settings.name, place.provider(settings.name)});
+    } catch (const Error& error) {
+      log::error(fmt::format("CA {}: its CRLs are not looked after: {}", settings.name, printable(error.message())));
+    }
+  }
+  return std::make_unique<CrlSchedule>(std::move(cas), place.recorder(), place.clock());
+}
+
 }  // namespace
 
 // The part of the log that is new since the last start, so that a start costs little; `audit verify` looks at all of
@@ -198,6 +217,7 @@ workflow::Engine::LeftOver work(Equipment& equipment, const Stoppable& stoppable
   Effects effects(place);
   workflow::Engine engine(std::move(equipment.store), effects, place.clock(), std::move(equipment.options));
   const LeftOutWatch watch(place.left_out_look(), [&engine] { engine.stop(); });
+  const CrlWatch crls(crl_schedule(place));
   run_stoppable(engine, stoppable);
   return engine.left_over();
 }

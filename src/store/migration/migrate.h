@@ -31,5 +31,6 @@ void to_version_4(Database& database);
 void to_version_5(Database& database);
 void to_version_6(Database& database);
 void to_version_7(Database& database);
+void to_version_8(Database& database);
 
 }  // namespace hsmbridge::store

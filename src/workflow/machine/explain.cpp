@@ -172,9 +172,10 @@ class Explainer {
     offer(command(id(), "cancel", "--reason TEXT"));
   }
   void tell(const AwaitingCommand&) {
-    say("The draft is frozen; this profile requires an operator's direct command before anything is signed.");
+    say("The draft is frozen; an operator's direct command is required before anything is signed.");
     text_.next = "Nothing until that command is given.";
     draft_age();
+    offer(command(id(), "command"));
     offer(command(id(), "cancel", "--reason TEXT"));
   }
   void draft_age() {

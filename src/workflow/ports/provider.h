@@ -218,8 +218,16 @@ class DryRun {
 
 // The type of provider that is one.
 inline constexpr std::string_view kLocalAuthority = "local-ca";
+// How it stands with the CRLs of such a CA.
+struct CrlStanding {
+  std::optional<std::filesystem::path> crl_file;  // where it publishes them; nothing: nowhere
+  std::optional<PublishedCrl> crl;                // the last one
+  bool crl_overdue = false;                       // nobody has a CRL of it that is valid now
+  std::optional<Duration> crl_every;              // its schedule; nothing: they are published by hand alone
+  std::string crl_due;                            // why the schedule wants one now; "" where it does not
+};
 // A CA whose key this bridge uses itself, as it is now.
-struct AuthorityView {
+struct AuthorityView : CrlStanding {
   std::filesystem::path file;  // of its certificate
   std::optional<Bytes> certificate;
   std::vector<Bytes> chain;
@@ -228,11 +236,8 @@ struct AuthorityView {
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
   std::vector<std::string> profiles;
   std::uint64_t serials_taken = 0;
-  std::size_t revoked = 0;                        // certificates that have not ended and are on its next CRL
-  std::vector<std::string> obstacles;             // why it cannot issue now; empty: it can
-  std::optional<std::filesystem::path> crl_file;  // where it publishes its CRLs; nothing: nowhere
-  std::optional<PublishedCrl> crl;                // the last one
-  bool crl_overdue = false;                       // nobody has a CRL of it that is valid now
+  std::size_t revoked = 0;             // certificates that have not ended and are on its next CRL
+  std::vector<std::string> obstacles;  // why it cannot issue now; empty: it can
 };
 
 // A CRL that was published.
@@ -255,6 +260,8 @@ class CertificateAuthority {
   // Asks no token, and throws nothing.
   virtual AuthorityKey key() const = 0;
   virtual AuthorityView view() = 0;
+  // The part of it that a schedule asks again and again. Throws not_found for a CA that has no certificate yet.
+  virtual CrlStanding crl_standing() = 0;
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
   // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
   virtual Bytes certify_itself(ByteView spki, Instant now) = 0;

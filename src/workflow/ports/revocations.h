@@ -20,11 +20,13 @@ struct RevokedSerial {
   bool operator==(const RevokedSerial&) const = default;
 };
 
+inline constexpr const char* kLostCrl = "lost";
+
 // A CRL that was signed and published.
 struct PublishedCrl {
   std::uint64_t number = 0;
   Instant this_update{}, next_update{};
-  std::string sha256;  // of the DER, hex
+  std::string sha256;  // of the DER, hex; of one that nobody has any more: kLostCrl
 
   bool operator==(const PublishedCrl&) const = default;
 };

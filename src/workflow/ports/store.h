@@ -8,6 +8,7 @@
 #include "workflow/ports/requests.h"
 #include "workflow/ports/revocations.h"
 #include "workflow/ports/serial_numbers.h"
+#include "workflow/ports/takeovers.h"
 
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ namespace hsmbridge::workflow {
 //   PinMemory      refused and unfinished logins
 //   SerialNumbers  what CAs of this bridge have numbered
 //   Revocations    what they have revoked, and the numbers of their CRLs
+//   Takeovers      what they did before they came here, or in a store that was lost
 //
 // Every function is one transaction, durable when it returns. Throws unavailable (disk full, locked too long), corrupt.
 // Thread rule: one Store object a thread; several processes may share what is behind it.
@@ -34,7 +36,8 @@ class Store : public Requests,
               public RateLimits,
               public PinMemory,
               public SerialNumbers,
-              public Revocations {
+              public Revocations,
+              public Takeovers {
  public:
   using Records::count;
   using Records::page;

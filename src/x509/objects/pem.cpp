@@ -265,6 +265,10 @@ Bytes read_public_key(ByteView file) {
   return exactly_one(read_kind(file, "PUBLIC KEY", "", "a public key"), "one public key");
 }
 
+Bytes read_crl(ByteView file) {
+  return exactly_one(read_kind(file, "X509 CRL", "", "a CRL"), "one CRL");
+}
+
 Bytes read_key_of_person(ByteView file) {
   if (as_text(file).find("BEGIN CERTIFICATE") != std::string_view::npos) {
     return parse_certificate(read_certificate(file)).spki();

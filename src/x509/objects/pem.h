@@ -31,6 +31,7 @@ std::vector<Bytes> read_certificates(ByteView file);  // one or more CERTIFICATE
 Bytes read_certificate(ByteView file);                // exactly one
 Bytes read_csr(ByteView file);                        // CERTIFICATE REQUEST or NEW CERTIFICATE REQUEST
 Bytes read_public_key(ByteView file);                 // PUBLIC KEY
+Bytes read_crl(ByteView file);                        // X509 CRL
 // The SubjectPublicKeyInfo of a PUBLIC KEY or of a certificate: how people are named in configurations.
 Bytes read_key_of_person(ByteView file);
 

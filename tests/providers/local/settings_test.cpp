@@ -121,6 +121,12 @@ TEST_CASE("where CRLs go is read, and their address is put into certificates who
   CHECK(problems(kLeast + "    crl: {url: 'http://ca.example.com/a.crl'}\n").find("file") != std::string::npos);
   CHECK(problems(kLeast + "    crl: {file: a.crl, next_update: 10m}\n").find("between an hour and a year") !=
         std::string::npos);
+  CHECK_FALSE(settings.crl->every);
+  CHECK(read(kLeast + "    crl: {file: a.crl, every: 24h}\n").crl->every == Duration{std::chrono::hours{24}});
+  CHECK(problems(kLeast + "    crl: {file: a.crl, every: 4d}\n").find("shorter than next_update (4d)") !=
+        std::string::npos);
+  CHECK(problems(kLeast + "    operator_command: true\n    crl: {file: a.crl, every: 24h}\n")
+            .find("no timer signs with a CA of operator_command") != std::string::npos);
 }
 
 TEST_CASE("who lints is read, and the linter that is built in cannot be left out") {

@@ -5,8 +5,13 @@
 namespace hsmbridge::test {
 
 bool MemoryStore::take_serial(const TakenSerial& serial) {
-  return write([&](Transaction&, Content& all) { return all.serials[serial.issuer].insert(serial.serial).second; },
-               [](bool taken) { return taken; });
+  return write(
+      [&](Transaction&, Content& all) {
+        const bool taken = all.serials[serial.issuer].insert(serial.serial).second;
+        if (taken) all.taken_for[{serial.issuer, serial.serial}] = serial.request;
+        return taken;
+      },
+      [](bool taken) { return taken; });
 }
 
 bool MemoryStore::is_taken(const std::string& issuer, const std::string& serial) {
@@ -45,19 +50,21 @@ std::vector<RevokedSerial> MemoryStore::revocations(const std::string& issuer, I
 std::optional<std::uint64_t> MemoryStore::take_crl_number(const std::string& issuer, std::uint64_t published, Instant) {
   return write([&](Transaction&, Content& all) -> std::optional<std::uint64_t> {
     auto& crls = all.crls[issuer];
-    if (crls.size() + 1 <= published) return std::nullopt;
-    crls.push_back({crls.size() + 1, {}, {}, ""});
-    return crls.back().number;
+    const std::uint64_t number = crls.empty() ? 1 : crls.rbegin()->first + 1;
+    if (number <= published) return std::nullopt;
+    crls[number] = {number, {}, {}, ""};
+    return number;
   });
 }
 
 void MemoryStore::crl_published(const std::string& issuer, const PublishedCrl& crl) {
   write([&](Transaction&, Content& all) {
     auto& crls = all.crls[issuer];
-    if (crl.number == 0 || crl.number > crls.size() || !crls[crl.number - 1].sha256.empty()) {
+    const auto taken = crls.find(crl.number);
+    if (taken == crls.end() || !taken->second.sha256.empty()) {
       throw Error{ErrorKind::conflict, "that CRL number was published before, or was never taken"};
     }
-    crls[crl.number - 1] = crl;
+    taken->second = crl;
     return true;
   });
 }
@@ -65,7 +72,7 @@ void MemoryStore::crl_published(const std::string& issuer, const PublishedCrl& c
 std::optional<PublishedCrl> MemoryStore::last_crl(const std::string& issuer) {
   return read([&](Content& all) {
     std::optional<PublishedCrl> last;
-    for (const PublishedCrl& one : all.crls[issuer]) {
+    for (const auto& [number, one] : all.crls[issuer]) {
       if (!one.sha256.empty()) last = one;
     }
     return last;

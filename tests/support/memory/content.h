@@ -88,7 +88,12 @@ struct MemoryStore::Content {
   std::vector<PinRefusal> pins;
   std::map<std::string, std::set<std::string>> serials;  // by issuer
   std::map<std::pair<std::string, std::string>, RevokedSerial> revoked;
-  std::map<std::string, std::vector<PublishedCrl>> crls;  // by issuer; a number that was taken has no SHA-256
+  // By issuer and number; a number that was taken has no SHA-256.
+  std::map<std::string, std::map<std::uint64_t, PublishedCrl>> crls;
+  std::map<std::pair<std::string, std::string>, CertifiedElsewhere> elsewhere;
+  std::map<std::pair<std::string, std::string>, std::string> taken_for;  // the request of a serial number
+  std::vector<Instant> restorations;
+  std::set<std::pair<std::string, std::size_t>> resumed;  // how many restorations there were then
   std::optional<std::string> restored;
 
   void leaf(const std::string& data) {

@@ -592,6 +592,7 @@ bool MemoryStore::accept_restored(const std::string& actor, Instant at) {
   return write(
       [&](Transaction&, Content& all) {
         if (!std::exchange(all.restored, std::nullopt)) return false;
+        all.restorations.push_back(at);
         all.leaf(audit::fact_leaf("restored-store-accepted", Json::object({}), actor, at));
         return true;
       },

@@ -98,6 +98,12 @@ class MemoryStore final : public workflow::Store {
   std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
+  workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
+                                const std::string& actor, Instant at) override;
+  std::optional<workflow::CertifiedElsewhere> certified_elsewhere(const std::string& issuer,
+                                                                  const std::string& serial) override;
+  std::optional<Instant> end_of_certificate(const std::string& issuer, const std::string& serial) override;
+  std::optional<std::string> suspended(const std::string& issuer) override;
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
   void settle_permissions(const std::string& provider, unsigned per_minute, int more, Instant now) override;
 

@@ -31,6 +31,7 @@ struct Allowed {
 };
 inline constexpr Allowed kSteps[] = {
     {"SCAN restored", "a row at most"},
+    {"SCAN restorations", "the last one, from the end"},
     {"SCAN lanes", "a row a lane"},
     {"USING INDEX effects_leased", "what workers have in hand, or what settles"},
     {"SCAN sqlite_schema", "the triggers"},

@@ -1,10 +1,52 @@
-// Serial numbers of CAs.
+// Serial numbers of CAs; and what a CA did elsewhere, which comes whole or not at all, and its numbers go on from there.
 #include "any_store.h"
+#include "base/error.h"
 #include "foreign.h"
+
+#include <string>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+using workflow::CertifiedElsewhere;
+using workflow::PublishedCrl;
+using workflow::TakenOver;
 using workflow::TakenSerial;
+using workflow::Takeover;
+
+namespace {
+
+struct Takeovers : AnyStore {
+  Takeover takeover{"old", Takeover::From::another_program, {}, {}, {}};
+
+  Takeovers() {
+    takeover.certificates = {{"10", "CN=ten", clock.now() + 24h}, {"11", "CN=eleven", clock.now() + 24h}};
+    takeover.revoked = {{"old", "11", 1, clock.now() - 1h, clock.now() + 24h, ""}};
+    takeover.crl = PublishedCrl{42, clock.now() - 1h, clock.now() + 24h, "aa"};
+  }
+  TakenOver take(workflow::Store& by) {
+    return by.take_over(takeover, "ca-adopted", Json::object(), "ann", clock.now());
+  }
+  TakenOver take() { return take(*store); }
+  std::uint64_t leaves() { return store->tree_head().size(); }
+  void refused(const std::string& why) {
+    const auto before = leaves();
+    CHECK_THROWS_WITH(take(), Catch::Contains(why));
+    CHECK(leaves() == before);
+  }
+  // As a store that was taken back to an older copy, and accepted.
+  void restore() {
+    if (which == "memory") {
+      memory.restore("a test");
+    } else {
+      REQUIRE(foreign(folder / "store.db", "INSERT INTO restored (only, at, why) VALUES (1, 0, 'a test')").empty());
+    }
+    CHECK(store->suspended("old"));
+    CHECK(store->accept_restored("ann", clock.now()));
+  }
+};
+
+}  // namespace
 
 TEST_CASE_METHOD(AnyStore, "a serial number is taken once under an issuer, whoever asks") {
   auto other = open();
@@ -31,4 +73,124 @@ TEST_CASE("no program changes, deletes or replaces a serial number that was take
   }
   CHECK(foreign_rows(file, "SELECT serial, request FROM serial_numbers") ==
         std::vector<std::vector<std::string>>{{"40aa", "ONE"}});
+}
+
+TEST_CASE_METHOD(Takeovers, "what a CA did elsewhere is known from then on, and its CRLs count on") {
+  auto other = open();
+  CHECK(take() == TakenOver{2, 1, true});
+  CHECK(leaves() == 1);
+  CHECK(other->serials_taken("old") == 2);
+  CHECK_FALSE(other->take_serial({"old", "10", "REQUEST", clock.now()}));
+  CHECK(other->certified_elsewhere("old", "11") == CertifiedElsewhere{"11", "CN=eleven", clock.now() + 24h});
+  CHECK_FALSE(other->certified_elsewhere("new", "11"));
+  CHECK(other->end_of_certificate("old", "10") == clock.now() + 24h);
+  CHECK_FALSE(other->end_of_certificate("old", "12"));
+  CHECK(other->revocation("old", "11") == takeover.revoked[0]);
+  CHECK(other->last_crl("old") == takeover.crl);
+  CHECK(other->take_crl_number("old", 0, clock.now()) == 43);
+}
+
+TEST_CASE_METHOD(Takeovers, "the same again is nothing new, and what came meanwhile is added") {
+  take();
+  CHECK(take() == TakenOver{});
+  CHECK(leaves() == 1);
+  store->take_crl_number("old", 0, clock.now());
+  store->crl_published("old", {43, clock.now(), clock.now(), "bb"});
+  CHECK(take() == TakenOver{});
+  takeover.certificates.push_back({"12", "CN=twelve", clock.now()});
+  CHECK(take() == TakenOver{1, 0, false});
+  CHECK(store->last_crl("old")->number == 43);
+}
+
+TEST_CASE_METHOD(Takeovers, "what collides is refused, and nothing of it is written") {
+  SECTION("a serial number that was given here") {
+    store->take_serial({"old", "11", "REQUEST", clock.now()});
+    refused("11 was given here before");
+    CHECK_FALSE(store->certified_elsewhere("old", "10"));
+  }
+  SECTION("another end") {
+    take();
+    takeover.certificates[0].not_after += 1s;
+    refused("said to end");
+  }
+  SECTION("another CRL of that number") {
+    take();
+    takeover.crl->sha256 = "bb";
+    refused("not the last one");
+  }
+  SECTION("an older CRL than one of here") {
+    for (int i = 0; i < 43; ++i) store->take_crl_number("old", 0, clock.now());
+    refused("not the last one");
+    CHECK_FALSE(store->certified_elsewhere("old", "10"));
+  }
+}
+
+TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the number that a person names") {
+  store->take_crl_number("old", 0, clock.now());
+  store->crl_published("old", {1, clock.now() - 1h, clock.now(), "aa"});
+  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, 2};
+  refused("were given");
+  takeover.next_crl_number = 100;
+  CHECK(take() == TakenOver{0, 0, true});
+  CHECK(take() == TakenOver{});
+  REQUIRE(store->last_crl("old"));
+  CHECK(store->last_crl("old")->sha256 == workflow::kLostCrl);
+  CHECK(store->last_crl("old")->this_update == clock.now() - 1h);
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 100);
+}
+
+TEST_CASE_METHOD(Takeovers,
+                 "after a store was restored each of its CAs waits until it was told what the lost one did") {
+  takeover.from = Takeover::From::a_lost_store;
+  CHECK_FALSE(store->suspended("old"));
+  store->take_serial({"old", "10", "REQUEST", clock.now()});
+  store->take_crl_number("old", 0, clock.now());
+  restore();
+  CHECK(open()->suspended("old"));
+  CHECK(store->suspended("another"));
+  CHECK(take() == TakenOver{2, 1, true});  // 10 was only drafted here
+  CHECK(store->certified_elsewhere("old", "10"));
+  CHECK(store->serials_taken("old") == 2);
+  CHECK_FALSE(open()->suspended("old"));
+  CHECK(store->suspended("another"));
+  restore();
+  CHECK(store->suspended("old"));
+  const auto before = leaves();
+  CHECK(take() == TakenOver{});
+  CHECK(leaves() == before + 1);
+  CHECK_FALSE(store->suspended("old"));
+}
+
+TEST_CASE_METHOD(Takeovers, "what another program did says nothing of what a lost store did") {
+  take();
+  restore();
+  CHECK(take() == TakenOver{});
+  CHECK(store->suspended("old"));
+  takeover.issuer = "new";
+  takeover.revoked.clear();
+  take();
+  CHECK_FALSE(store->suspended("new"));
+}
+
+TEST_CASE_METHOD(Takeovers, "a CRL that was taken a number for and not published may be the last one of a lost store") {
+  for (int i = 0; i < 42; ++i) store->take_crl_number("old", 0, clock.now());
+  refused("not the last one");
+  takeover.from = Takeover::From::a_lost_store;
+  CHECK(take() == TakenOver{2, 1, true});
+  CHECK(store->last_crl("old") == takeover.crl);
+}
+
+TEST_CASE("no program takes back what a CA did elsewhere") {
+  TempFolder folder;
+  FakeClock clock;
+  const std::filesystem::path file = folder / "store.db";
+  const auto store = store::SqliteStore::open(file, clock);
+  store->take_over({"old", Takeover::From::another_program, {{"10", "CN=ten", clock.now()}}, {}, {}}, "ca-adopted",
+                   Json::object(), "ann", clock.now());
+  for (const auto* sql : {"UPDATE certified_elsewhere SET not_after = 0", "DELETE FROM certified_elsewhere",
+                          "INSERT OR REPLACE INTO certified_elsewhere VALUES ('old', '10', '', 0)",
+                          "INSERT INTO crls VALUES ('old', 7, 0, 0, 0, '')"}) {
+    CAPTURE(sql);
+    CHECK_FALSE(foreign(file, sql).empty());
+  }
 }

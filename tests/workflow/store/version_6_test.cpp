@@ -1,4 +1,4 @@
-// Stores of version 6, brought up to this one.
+// Stores of versions 6 and 7, brought up to this one.
 #include "old_stores.h"
 #include "store/schema.h"
 #include "workflow/machine/state.h"
@@ -11,6 +11,9 @@ namespace {
 
 struct Version6 : Version3 {
   Version6() : Version3("6") {}
+};
+struct Version7 : Version3 {
+  Version7() : Version3("7") {}
 };
 
 }  // namespace
@@ -38,4 +41,38 @@ TEST_CASE_METHOD(Version6, "a migrated store of version 6 says what it said, and
   CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
   CHECK(store->take_serial({"issuer", "40aa", "COMPLETED", clock.now()}));
   CHECK(store->serials_taken("issuer") == 1);
+}
+
+TEST_CASE_METHOD(Version7, "a migrated store of version 7 has the tables, indexes and triggers of a new one") {
+  CHECK(foreign_rows(file, "SELECT DISTINCT state FROM requests").size() == kStateCount);
+  open();
+  const std::filesystem::path fresh = folder / "fresh.db";
+  SqliteStore::open(fresh, clock);
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
+  CHECK(schema_of(file) == schema_of(fresh));
+  CHECK(foreign_rows(file, "PRAGMA integrity_check") == std::vector<std::vector<std::string>>{{"ok"}});
+  CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
+  REQUIRE(backups().size() == 1);
+  CHECK(version_of(backups().front()) == "7");
+}
+
+TEST_CASE_METHOD(Version7, "a migrated store of version 7 knows what its CA did, and takes more") {
+  const auto serials = foreign_rows(file, "SELECT * FROM serial_numbers");
+  const auto revocations = foreign_rows(file, "SELECT * FROM revocations");
+  const auto crls = foreign_rows(file, "SELECT * FROM crls");
+  REQUIRE(crls.size() == 2);
+  auto store = open();
+  CHECK(foreign_rows(file, "SELECT * FROM serial_numbers") == serials);
+  CHECK(foreign_rows(file, "SELECT * FROM revocations") == revocations);
+  CHECK(foreign_rows(file, "SELECT * FROM crls") == crls);
+  CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
+  CHECK_FALSE(store->suspended("issuing"));
+  CHECK(store->take_crl_number("issuing", 0, clock.now()) == 3);
+  const Takeover takeover{"old",
+                          Takeover::From::another_program,
+                          {{"10", "CN=ten", clock.now()}},
+                          {},
+                          PublishedCrl{42, clock.now(), clock.now(), "aa"}};
+  CHECK(store->take_over(takeover, "ca-adopted", Json::object(), "ann", clock.now()) == TakenOver{1, 0, true});
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 43);
 }

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "service/authorities/authorities.h"
+#include "service/authorities/takeover.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/authority.h"
@@ -8,12 +9,20 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+
 namespace hsmbridge::cli {
 
 namespace {
 
+using commandline::Option;
 using commandline::Positional;
 using commandline::safe;
+using From = workflow::Takeover::From;
 
 ExitCode list_authorities(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
@@ -54,7 +63,7 @@ ExitCode init_root(Invocation& invocation, const std::string& name) {
   if (root.is_frozen) {
     invocation.output.note("an earlier try did not come to its end: what it was about to sign is signed again");
   }
-  service::make_root(wiring, context.log(), root);
+  service::make_root(wiring.actor(), wiring, *store, context.log(), root);
   const auto made = service::authority(wiring, name);
   invocation.output.result("hsmbridge.ca/1", views::authority(made), authority_text(made));
   invocation.output.note(fmt::format("next: take {} to whoever shall trust it, and name it under `anchors` of profiles",
@@ -84,17 +93,156 @@ ExitCode init(Invocation& invocation) {
   return finish(invocation.output, *wiring, *store, made.id, Pace{});
 }
 
+ExitCode check_crl(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto check = service::check_crl(*wiring, invocation.arguments.required("NAME"));
+  invocation.output.result("hsmbridge.ca-crl-check/1", views::crl_check(check), crl_check_text(check));
+  return check.fault.empty() ? ExitCode::done : ExitCode::failed;
+}
+
 ExitCode publish_crl(Invocation& invocation) {
+  if (invocation.arguments.has("--check")) return check_crl(invocation);
   CommandContext context(invocation);
   auto& wiring = context.configured();
   const auto store = wiring.store();
   const auto name = invocation.arguments.required("NAME");
   const auto made = service::publish_crl(wiring, *store, context.log(), name);
-  invocation.output.result(
-      "hsmbridge.ca-crl/1", views::made_crl(name, made),
-      fmt::format("CRL {} of {} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name), made.entries,
-                  rfc3339(made.crl.next_update), safe(made.file.string())));
+  invocation.output.result("hsmbridge.ca-crl/1", views::made_crl(name, made), made_crl_text(name, made));
   return ExitCode::done;
+}
+
+// ---- what a CA did elsewhere ----------------------------------------------------------------------------------------
+
+service::TakeoverSources sources_of(const Arguments& arguments, From from) {
+  service::TakeoverSources sources;
+  if (const auto file = arguments.text("--index")) sources.index = *file;
+  if (from == From::a_lost_store) {
+    if (const auto file = arguments.text("--serial-log")) sources.serial_log = *file;
+  }
+  for (const auto& path : arguments.all("--certificates")) sources.certificates.emplace_back(path);
+  if (const auto file = arguments.text("--crl")) sources.crl = *file;
+  if (const auto number = arguments.number("--next-crl-number", 1, std::numeric_limits<long>::max())) {
+    sources.next_crl_number = static_cast<std::uint64_t>(*number);
+  }
+  return sources;
+}
+
+ExitCode take_over(Invocation& invocation, From from, std::string_view what) {
+  CommandContext context(invocation);
+  auto& wiring = context.configured();
+  const auto store = wiring.store();
+  const auto name = invocation.arguments.required("NAME");
+  const auto planned =
+      service::plan_takeover(wiring, *store, context.log(), name, sources_of(invocation.arguments, from), from);
+  for (const auto& note : planned.inventory.notes) invocation.output.warning(safe(note));
+  if (!invocation.arguments.has("--yes")) {
+    const auto question = fmt::format("{}, and publish its next CRL?", takeover_question(what, planned));
+    if (!commandline::confirm(invocation.output, question, "give --yes to go on without being asked")) {
+      throw Error{ErrorKind::refused, "not confirmed, nothing was taken over"};
+    }
+  }
+  const auto done = service::take_over(wiring, *store, context.log(), wiring.actor(), planned);
+  invocation.output.result("hsmbridge.ca-takeover/1", views::takeover(planned, done), takeover_text(planned, done));
+  return ExitCode::done;
+}
+
+ExitCode adopt(Invocation& invocation) {
+  const auto code = take_over(invocation, From::another_program, "Take over");
+  invocation.output.note(
+      fmt::format("next: stop the other program, which must issue nothing any more; then hsmbridge ca show {}",
+                  safe(invocation.arguments.required("NAME"))));
+  return code;
+}
+
+ExitCode resume(Invocation& invocation) {
+  return take_over(invocation, From::a_lost_store, "Go on with");
+}
+
+ExitCode revoke_foreign(Invocation& invocation) {
+  const auto& arguments = invocation.arguments;
+  const auto reason = arguments.text("--reason");
+  if (!reason)
+    throw Error{ErrorKind::invalid_input, "say why: --reason REASON"}.hint("for example --reason superseded");
+  CommandContext context(invocation);
+  auto& wiring = context.configured();
+  const auto store = wiring.store();
+  const auto name = arguments.required("NAME");
+  const auto found = service::certified_elsewhere(wiring, *store, name, arguments.required("SERIAL"));
+  const auto& certificate = found.certificate;
+  if (!arguments.has("--yes")) {
+    const auto question =
+        fmt::format("Revoke the certificate with the serial number {} ({}, until {}) for {}?", certificate.serial,
+                    safe(certificate.subject), rfc3339(certificate.not_after), safe(*reason));
+    if (!commandline::confirm(invocation.output, question, "give --yes to revoke without being asked")) {
+      throw Error{ErrorKind::refused, "nothing was revoked"};
+    }
+  }
+  service::revoke_elsewhere(*store, context.log(), found, *reason);
+  invocation.output.result(
+      "hsmbridge.ca-revoke/1",
+      Json::object({{"name", found.authority.name}, {"serial", certificate.serial}, {"reason", *reason}}),
+      fmt::format("{} is revoked\n", certificate.serial));
+  invocation.output.note(fmt::format("it is on the next CRL: hsmbridge ca crl {}", safe(name)));
+  return ExitCode::done;
+}
+
+// About what a CA did elsewhere.
+std::vector<Command> takeover_commands() {
+  const Positional name{"NAME", "a provider of type local-ca"};
+  const std::vector<ExitCode> exits = {ExitCode::failed, ExitCode::refused, ExitCode::unavailable};
+  const Option index{"--index", "FILE", "what it has issued: index.txt of `openssl ca`"};
+  const Option certificates{"--certificates", "PATH", "what it has issued: a file or folder of certificates (PEM, DER)",
+                            commandline::Times::many};
+  const Option crl{"--crl", "FILE", "the last CRL that was published (PEM, DER)"};
+  const Option yes{"--yes", "", "do not ask; required without a terminal"};
+  return {
+      {"ca",
+       "adopt",
+       "Take over a CA from another program: its key is in a token already",
+       {index, certificates, crl, {"--next-crl-number", "N", "where no CRL was ever published: 1"}, yes},
+       {name},
+       adopt,
+       exits,
+       "  hsmbridge ca adopt issuing --index index.txt --crl crl.pem\n"
+       "The certificate of the CA is at the provider's `certificate`, its key in the token that\n"
+       "`key` names, and `crl` says where the CRLs go. The key proves that it is the\n"
+       "certificate's; of an imported one `accept` in `key` names what it may be (key-not-local).\n"
+       "The sources are held against each other: a serial number that is there twice, a\n"
+       "certificate or a revocation that the index lacks, an index that is older than the CRL,\n"
+       "a CRL that is not complete, of another CA, or has no number: nothing is taken over, and\n"
+       "everything that is wrong is said. Without an index the certificates must be all that\n"
+       "were issued: those that EJBCA, XCA or step export.\n"
+       "Serial numbers, revocations and the number of the CRL are taken over in one transaction.\n"
+       "Then the next CRL is published, with everything that was on the last one. Typed again,\n"
+       "it goes on where it was interrupted, and else changes nothing.\n"},
+      {"ca",
+       "resume",
+       "Let a CA sign again after its store was restored from a backup",
+       {{"--serial-log", "FILE", "what it has signed: the file that `serial_log` of the provider names"},
+        index,
+        certificates,
+        crl,
+        {"--next-crl-number", "N",
+         "where nobody has the last CRL any more: a number higher than any that was published"},
+        yes},
+       {name},
+       resume,
+       exits,
+       "  hsmbridge ca resume issuing --serial-log issuing.log --crl issuing.crl\n"
+       "A store that is an older copy of itself does not know what its CAs did since: they sign\n"
+       "nothing, also after `store accept-restored`, until they are told what they have issued\n"
+       "since the backup (more does no harm) and the last CRL that was published. What the CRL\n"
+       "revokes must be known to the store or be among what is given. Then the next CRL is\n"
+       "published, with everything that was on the last one.\n"},
+      {"ca",
+       "revoke",
+       "Revoke a certificate that the CA issued before it was taken over",
+       {{"--reason", "REASON", "why, as for `cert revoke`"}, {"--yes", "", "without asking"}},
+       {name, {"SERIAL", "its serial number in hexadecimal, as openssl prints it"}},
+       revoke_foreign,
+       exits,
+       "What was issued here is revoked with `cert revoke`.\n"},
+  };
 }
 
 }  // namespace
@@ -102,7 +250,7 @@ ExitCode publish_crl(Invocation& invocation) {
 std::vector<Command> ca_commands() {
   const Positional name{"NAME", "a provider of type local-ca"};
   const std::vector<ExitCode> exits = {ExitCode::failed, ExitCode::refused, ExitCode::unavailable};
-  return {
+  std::vector<Command> all{
       {"ca",
        "init",
        "Make a CA: its key in a token, and its certificate",
@@ -123,13 +271,15 @@ std::vector<Command> ca_commands() {
       {"ca",
        "crl",
        "Sign a CRL with everything that the CA has revoked, and publish it",
-       {},
+       {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"}},
        {name},
        publish_crl,
        exits,
        "It is written to the `file` of the provider's `crl` in one step, and read back. Its number\n"
        "follows the last one; a file that holds a newer CRL, or something else, is not touched.\n"
-       "Type it after a revocation, and again before the last one ends (`ca list`).\n"},
+       "With `every` in `crl` of the provider `hsmbridge run` does it: when it is due, and after\n"
+       "a revocation. Without it, type it after a revocation, and again before the last one\n"
+       "ends (`ca list`).\n"},
       {"ca", "list", "List the CAs whose keys this bridge uses", {}, {}, list_authorities, exits, ""},
       {"ca",
        "show",
@@ -140,6 +290,8 @@ std::vector<Command> ca_commands() {
        exits,
        ""},
   };
+  for (auto& command : takeover_commands()) all.push_back(std::move(command));
+  return all;
 }
 
 }  // namespace hsmbridge::cli

@@ -236,6 +236,21 @@ ExitCode cancel(Invocation& invocation) {
   return code == ExitCode::refused ? ExitCode::done : code;
 }
 
+ExitCode give_command(Invocation& invocation) {
+  auto named = named_request(invocation, Use::work);
+  const auto awaited = service::awaited_command(*named.store, named.id);
+  const auto& provider = awaited.record.order.provider;
+  if (!invocation.arguments.has("--yes")) {
+    const auto question = fmt::format("Let provider {} {}?", provider, commandline::safe(awaited.what));
+    if (!commandline::confirm(invocation.output, question, "give --yes to command it without being asked")) {
+      throw Error{ErrorKind::refused, "not confirmed, nothing was signed"};
+    }
+  }
+  service::command_request(named.wiring->actor(), *named.wiring, *named.store, awaited);
+  drive(invocation.output, *named.wiring, {named.id}, Pace{});
+  return finish(invocation, named);
+}
+
 ExitCode resolve(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   service::Resolution resolution;
@@ -317,6 +332,15 @@ std::vector<Command> request_commands() {
        cancel,
        {ExitCode::failed, ExitCode::pending},
        ""},
+      {"request",
+       "command",
+       "Let a provider sign what waits for an operator's direct command",
+       {{"--yes", "", "without asking"}},
+       {kRequest},
+       give_command,
+       kRequestOutcomes,
+       "For a CA with `operator_command: true`, a root for example, and for profiles with it: what is\n"
+       "frozen is shown, and signed once you say so. No timer does it.\n"},
       {"request",
        "resolve",
        "Decide about a request that the bridge cannot decide alone",

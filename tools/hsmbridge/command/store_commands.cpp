@@ -99,7 +99,8 @@ std::vector<Command> store_commands() {
        "What happened after the copy was made is not in it: a request that is planned here may\n"
        "have been submitted, and a newer certificate may be installed. Until this command nothing\n"
        "is submitted or installed; what was submitted before is still asked about. First compare\n"
-       "the open requests (`request list --open`) with the provider and with what is in use.\n"},
+       "the open requests (`request list --open`) with the provider and with what is in use.\n"
+       "CAs of this bridge sign nothing before `ca resume` of each.\n"},
       {"audit",
        "verify",
        "Check that the audit log and the journal were not changed",

@@ -68,11 +68,54 @@ std::string authority_text(const service::Authority& authority) {
                                              view.crl_overdue ? ", OVERDUE" : "")
                                : "none yet");
     fields.add("CRL file", safe(view.crl_file->string()));
+    fields.add("CRL every", view.crl_every ? duration_text(*view.crl_every) : "by hand");
+    if (!view.crl_due.empty()) fields.add("CRL due", safe(view.crl_due));
   }
   std::string why;
   for (const auto& one : view.obstacles) why += (why.empty() ? "" : "\n") + safe(one);
   if (!why.empty()) fields.add("Because", why);
   return fields.text();
+}
+
+std::string crl_check_text(const service::CrlCheck& check) {
+  const auto& view = check.authority.view;
+  if (!check.fault.empty()) return fmt::format("{}: {}\n", safe(check.authority.name), safe(check.fault));
+  return fmt::format("{}: CRL {} is valid until {}\n", safe(check.authority.name), view.crl->number,
+                     rfc3339(view.crl->next_update));
+}
+
+std::string takeover_question(std::string_view what, const service::PlannedTakeover& planned) {
+  const auto& takeover = planned.takeover;
+  const auto certificate = certificate_of(planned.authority);
+  return fmt::format("{} {} with {} certificates, {} of them revoked, and {}", what,
+                     certificate ? safe(certificate->subject().to_string()) : safe(planned.authority.name),
+                     takeover.certificates.size(), takeover.revoked.size(),
+                     takeover.crl ? fmt::format("CRL number {}", takeover.crl->number) : "no CRL");
+}
+
+std::string takeover_text(const service::PlannedTakeover& planned, const service::DoneTakeover& done) {
+  const auto& takeover = planned.takeover;
+  const auto& taken = done.taken;
+  commandline::Fields fields;
+  fields.add("CA", safe(planned.authority.name));
+  fields.add("Issued",
+             fmt::format("{} certificates, {} of them new here", takeover.certificates.size(), taken.certificates));
+  fields.add("Revoked", fmt::format("{}, {} of them new here", takeover.revoked.size(), taken.revoked));
+  if (takeover.crl) {
+    fields.add("Last CRL", fmt::format("number {} of {}", takeover.crl->number, rfc3339(takeover.crl->this_update)));
+  }
+  if (planned.inventory.of_other_issuers > 0) {
+    fields.add("Left out", fmt::format("{} certificates of other issuers", planned.inventory.of_other_issuers));
+  }
+  if (planned.left_out > 0) fields.add("Not read", fmt::format("{} files without a certificate", planned.left_out));
+  std::string text = fields.text();
+  if (done.made) text += made_crl_text(planned.authority.name, *done.made);
+  return text;
+}
+
+std::string made_crl_text(const std::string& name, const workflow::MadeCrl& made) {
+  return fmt::format("CRL {} of {} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name), made.entries,
+                     rfc3339(made.crl.next_update), safe(made.file.string()));
 }
 
 }  // namespace hsmbridge::cli

@@ -30,6 +30,7 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
     }
     return {};
   };
+  dependencies.suspended = [store = needs.store](const std::string& issuer) { return store().suspended(issuer); };
   return std::make_shared<local::LocalProvider>(std::move(settings), std::move(dependencies), needs.clock);
 }
 

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "ca/inventory.h"
+#include "service/actor.h"
+#include "service/authorities/authorities.h"
+#include "service/bridge.h"
+#include "service/logbook.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+// Taking over what a CA did elsewhere: under another program (`ca adopt`), or in a store that was lost (`ca resume`).
+//
+//   plan_takeover   reads the files, holds them against each other, the CA's certificate and the store, and lets the
+//                   key prove that it is the certificate's; nothing is written but the leaf of that
+//   take_over       the last CRL in its place, everything of it in the store in one transaction, and the first CRL
+//                   here, which revokes all that the last one did
+namespace hsmbridge::service {
+
+// The files of the CA, as they were typed.
+struct TakeoverSources {
+  std::optional<std::filesystem::path> index;       // index.txt of `openssl ca`
+  std::vector<std::filesystem::path> certificates;  // PEM or DER files, and folders of them
+  std::optional<std::filesystem::path> serial_log;  // `serial_log` of the CA, of a lost store
+  std::optional<std::filesystem::path> crl;         // the last one, PEM or DER
+  // Instead of a CRL: the number that the next one gets, where none was ever published (1) or the last one is lost.
+  std::optional<std::uint64_t> next_crl_number = std::nullopt;
+};
+
+struct PlannedTakeover {
+  Authority authority;
+  ca::Inventory inventory;
+  workflow::Takeover takeover;
+  Bytes crl;  // the last one, DER; empty where there is none
+  enum class Place { empty, holds_it, holds_it_as_pem, holds_ours, holds_later_one } place = Place::empty;
+  std::size_t left_out = 0;  // files of the folders in which no certificate is
+};
+// Throws conflict with everything that speaks against it, invalid_input, refused, and what reading the files throws.
+PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
+                              const TakeoverSources& sources, workflow::Takeover::From from);
+
+struct DoneTakeover {
+  workflow::TakenOver taken;              // what was new; nothing where it was taken over before
+  std::optional<workflow::MadeCrl> made;  // the first CRL here; nothing where one is out already
+};
+DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
+                       const PlannedTakeover& planned);
+
+// A certificate that a CA issued elsewhere, by its serial number in any spelling. Throws not_found, invalid_input.
+struct ForeignCertificate {
+  Authority authority;
+  std::string issuer;  // as TakenSerial has it
+  workflow::CertifiedElsewhere certificate;
+};
+ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
+                                       const std::string& serial);
+// It is on the CA's next CRL. Throws conflict where it is revoked, invalid_input for a word that is no reason.
+void revoke_elsewhere(workflow::Store& store, Logbook& log, const ForeignCertificate& certificate,
+                      const std::string& reason);
+
+}  // namespace hsmbridge::service

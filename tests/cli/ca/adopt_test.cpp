@@ -1,0 +1,242 @@
+// A CA that openssl ran until now is taken over; openssl judges what comes after.
+#include "old_ca.h"
+
+#include <csignal>
+#include <filesystem>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+
+TEST_CASE(
+    "a CA of openssl with 1,000 certificates and 50 revoked is taken over, and its next CRL has the old entries") {
+  const OldCa old(1000, 50);
+  const auto adopted = old.adopt();
+  INFO(adopted.out << adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(flat(adopted.out), "1001 certificates, 1001 of them new here");  // the root's own is one of them
+  has(flat(adopted.out), "Revoked: 50, 50 of them new here");
+  has(flat(adopted.out), "CRL 43 of old with 50 revoked");
+  const std::string text = old.crl_text();
+  has(text, "crlNumber=0x2B");
+  for (std::size_t i = 0; i < 50; ++i) has(text, "Serial Number: " + OldCa::serial(i) + "\n");
+  has(text, "Key Compromise");
+  CHECK(old.judged(0).status != 0);
+  CHECK(old.judged(50).status == 0);
+  CHECK(old.cli.run({"audit", "verify"}).status == 0);
+  has(old.asked("SELECT CAST(data AS TEXT) FROM leaves"), "\"ca-adopted\"");
+  has(old.asked("SELECT CAST(data AS TEXT) FROM leaves"), "\"key-prove\"");
+}
+
+TEST_CASE_METHOD(OldCa, "a CA that was taken over issues, revokes what it issued before, and counts its CRLs on") {
+  REQUIRE(adopt().status == 0);
+  const auto issued = cli.run({"enroll", "--profile", "server", "--new-key", "www", "--subject", "CN=www.example.com",
+                               "--san", "dns:www.example.com"});
+  INFO(issued.out << issued.err);
+  REQUIRE(issued.status == 0);
+  good({"openssl", "verify", "-x509_strict", "-CAfile", "old.pem", "www.pem"});
+
+  CHECK(judged(4).status == 0);
+  const auto revoked = cli.run({"ca", "revoke", "old", serial(4), "--reason", "superseded", "--yes"});
+  INFO(revoked.out << revoked.err);
+  REQUIRE(revoked.status == 0);
+  const auto next = cli.run({"ca", "crl", "old", "--json"}).json();
+  CHECK(next.at("number").as_integer() == 0x2c);
+  CHECK(next.at("entries").as_integer() == 3);
+  has(judged(4).err, "certificate revoked");
+  has(crl_text(), "Superseded");
+
+  CHECK(cli.run({"ca", "revoke", "old", serial(4), "--reason", "superseded", "--yes"}).status == 1);
+  const auto unknown = cli.run({"ca", "revoke", "old", "FFFF", "--reason", "superseded", "--yes"});
+  CHECK(unknown.status == 1);
+  has(flat(unknown.err), "has taken over no certificate with the serial number ffff");
+}
+
+TEST_CASE_METHOD(OldCa, "typed again it changes nothing, and takes what the other program issued meanwhile") {
+  REQUIRE(adopt().status == 0);
+  const std::string crl = cli.read("published.crl");
+  const std::string leaves = asked("SELECT count(*) FROM leaves WHERE CAST(data AS TEXT) LIKE '%\"ca-adopted\"%'");
+  const auto again = adopt();
+  INFO(again.err);
+  REQUIRE(again.status == 0);
+  has(flat(again.out), "0 of them new here");
+  CHECK(cli.read("published.crl") == crl);
+  CHECK(asked("SELECT count(*) FROM leaves WHERE CAST(data AS TEXT) LIKE '%\"ca-adopted\"%'") == leaves);
+
+  issue(1);
+  const auto more = adopt();
+  INFO(more.err);
+  REQUIRE(more.status == 0);
+  has(flat(more.out), "7 certificates, 1 of them new here");
+  has(crl_text(), "crlNumber=0x2C");
+
+  // It published one more, under a number that was given here.
+  publish();
+  const auto refused = adopt();
+  CHECK(refused.status == 1);
+  has(flat(refused.err), "the CRL with the number 43 is not the last one, or another one has its number");
+}
+
+TEST_CASE_METHOD(OldCa, "killed at any commit it goes on where it was, and no number is given twice") {
+  for (unsigned passing = 1;; ++passing) {
+    REQUIRE(passing < 20);
+    cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:" + std::to_string(passing));
+    const auto died = adopt();
+    cli.unset("HSMBRIDGE_FAILPOINT");
+    const auto next = adopt();
+    INFO(passing << died.err << next.err);
+    REQUIRE(next.status == 0);
+    const std::string text = crl_text();
+    has(text, "Serial Number: 1000\n");
+    has(text, "Serial Number: 1001\n");
+    CHECK(asked("SELECT count(*) FROM certified_elsewhere") == "6\n");
+    CHECK(asked("SELECT number FROM crls WHERE sha256 <> '' GROUP BY issuer, number HAVING count(*) > 1").empty());
+    if (died.status != 128 + SIGKILL) {
+      REQUIRE(died.status == 0);
+      break;
+    }
+    for (const char* file : {"store.db", "store.db-wal", "store.db-shm", "store.db.head", "published.crl"}) {
+      std::filesystem::remove(cli / file);
+    }
+  }
+  CHECK(cli.run({"audit", "verify"}).status == 0);
+}
+
+TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
+  std::string why;
+  int status = 1;
+  Words words{"--index", "index.txt", "--certificates", "newcerts", "--crl", "last.pem"};
+  SECTION("a serial number twice") {
+    const std::string index = cli.read("index.txt");
+    cli.write("index.txt", index + index.substr(index.rfind('\n', index.size() - 2) + 1));
+    why = "the serial number 1004 is there twice";
+  }
+  SECTION("a revoked serial number that the index does not have") {
+    const std::string index = cli.read("index.txt");
+    cli.write("index.txt", index.substr(index.find('\n') + 1));
+    words = {"--index", "index.txt", "--crl", "last.pem"};
+    why = "revokes the serial number 1000, and the index lacks it";
+  }
+  SECTION("an index that is older than the CRL") {
+    cli.write("old.txt", cli.read("index.txt"));
+    revoke(3, "superseded");
+    publish();
+    words = {"--index", "old.txt", "--crl", "last.pem"};
+    why = "does not say so: it is older than the CRL";
+  }
+  SECTION("a CRL that is older than the index") {
+    cli.write("older.pem", cli.read("last.pem"));
+    // A revocation of the second in which the CRL was made may be on it or not: one that was before is not there.
+    std::string index = cli.read("index.txt");
+    const auto line = index.rfind("V\t");
+    const auto end = index.find("\t\t", line);
+    index.replace(end, 2, "\t200101000000Z\t").replace(line, 1, "R");
+    cli.write("index.txt", index);
+    why = "was revoked 2020-01-01T00:00:00Z";
+  }
+  SECTION("a CRL of another CA") {
+    good({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+          "old.key", "-out", "other.pem", "-days", "30", "-subj", "/CN=Other"});
+    good({"openssl", "ca", "-config", "openssl.cnf", "-cert", "other.pem", "-gencrl", "-out", "last.pem"});
+    why = "it is a CRL of CN=Other";
+    status = 2;
+  }
+  SECTION("a CRL without a number") {
+    std::string config = cli.read("openssl.cnf");
+    const std::string line = "crlnumber = crlnumber\n";
+    cli.write("openssl.cnf", config.replace(config.find(line), line.size(), ""));
+    publish();
+    why = "it has no CRL number";
+    status = 2;
+  }
+  SECTION("a certificate that the index lacks") {
+    const std::string index = cli.read("index.txt");
+    cli.write("index.txt", index.substr(0, index.rfind('\n', index.size() - 2) + 1));
+    why = "the index lacks 1004.pem";
+  }
+  SECTION("no certificate of a revoked one") {
+    std::filesystem::remove(cli / "newcerts/1000.pem");
+    words = {"--certificates", "newcerts", "--crl", "last.pem"};
+    why = "revokes the serial number 1000, and what is given of its certificates lacks it";
+  }
+  SECTION("no CRL") {
+    words = {"--index", "index.txt"};
+    why = "give the last CRL that was published";
+    status = 2;
+  }
+  SECTION("nothing of what was issued") {
+    words = {"--crl", "last.pem"};
+    why = "say what the CA has issued";
+    status = 2;
+  }
+  const auto refused = adopt(words);
+  CHECK(refused.status == status);
+  has(flat(refused.err), why);
+  untouched();
+}
+
+TEST_CASE_METHOD(OldCa,
+                 "a key that is not the certificate's, or was imported without a word about it, takes nothing over") {
+  std::string config = cli.read("hsmbridge.yaml");
+  const auto replace = [&](const std::string& old, const std::string& by) {
+    REQUIRE(config.find(old) != std::string::npos);
+    config.replace(config.find(old), old.size(), by);
+    cli.write("hsmbridge.yaml", config);
+  };
+  std::string why;
+  SECTION("another key") {
+    REQUIRE(cli.run({"key", "generate", "--token", "ca", "--label", "another"}).status == 0);
+    replace("key: old-ca", "key: another");
+    why = "is not the key of";
+  }
+  SECTION("an imported one") {
+    replace(", accept: [key-not-local, key-may-sign-recover]", "");
+    why = "it was not made in the token";
+  }
+  const auto refused = adopt();
+  CHECK(refused.status != 0);
+  has(flat(refused.err), why);
+  untouched();
+}
+
+TEST_CASE_METHOD(OldCa, "a folder of certificates is enough where there is no index") {
+  cli.write("newcerts/notes.txt", "not a certificate");
+  std::filesystem::copy(cli / "leaf.key", cli / "newcerts/leaf.key");
+  const auto adopted = adopt({"--certificates", "newcerts", "--crl", "last.pem"});
+  INFO(adopted.out << adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(flat(adopted.out), "Not read: 2 files without a certificate");
+  CHECK(judged(0).status != 0);
+  CHECK(judged(4).status == 0);
+}
+
+TEST_CASE_METHOD(OldCa, "a CA that never published a CRL begins with number 1, and does so once") {
+  cli.write("index.txt", "V\t270101000000Z\t\t1000\tunknown\t/CN=leaf\n");
+  for (int time = 0; time < 2; ++time) {
+    const auto adopted = adopt({"--index", "index.txt", "--next-crl-number", "1"});
+    INFO(adopted.err);
+    REQUIRE(adopted.status == 0);
+    has(crl_text(), "crlNumber=0x01");
+  }
+}
+
+TEST_CASE_METHOD(OldCa, "what is at the place of the CRLs is replaced where it is the last one, and else not touched") {
+  SECTION("the last one as PEM") {
+    std::filesystem::copy(cli / "last.pem", cli / "published.crl");
+    REQUIRE(adopt().status == 0);
+    has(crl_text(), "crlNumber=0x2B");
+  }
+  SECTION("a newer one") {
+    cli.write("older.pem", cli.read("last.pem"));
+    publish("published.crl");
+    const std::string there = cli.read("published.crl");
+    const auto refused = adopt({"--index", "index.txt", "--crl", "older.pem"});
+    CHECK(refused.status == 1);
+    has(flat(refused.err), "holds the CRL number 43, and was not touched");
+    CHECK(cli.read("published.crl") == there);
+  }
+  SECTION("something else") {
+    cli.write("published.crl", "something else");
+    CHECK(adopt().status == 1);
+    CHECK(cli.read("published.crl") == "something else");
+  }
+}

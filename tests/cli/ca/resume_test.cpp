@@ -1,0 +1,162 @@
+// A store that was restored from a backup: its CA signs nothing until it was told what the lost one did.
+#include "place.h"
+
+#include <filesystem>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+
+namespace {
+
+// Before the backup one server, and CRL 1. After it a second server, the first one revoked, and CRL 2.
+struct Restored : Place {
+  Restored() {
+    make_both();
+    REQUIRE(enroll("www", "www.example.com").status == 0);
+    REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+    REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
+    std::filesystem::rename(cli / "www.pem", cli / "first.pem");
+    REQUIRE(enroll("web", "web.example.com").status == 0);
+    std::filesystem::create_directory(cli / "since");
+    std::filesystem::rename(cli / "www.pem", cli / "since/second.pem");
+    revoke("www.example.com");
+    revoke("web.example.com");
+    REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+    std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
+
+    for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
+    std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
+    CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
+  }
+  void revoke(const std::string& name) const {
+    const Json listed = cli.run({"cert", "list", "--json", "--name", name}).json();
+    const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+    const auto done = cli.run({"cert", "revoke", certificate, "--reason", "superseded", "--yes"});
+    INFO(done.err);
+    REQUIRE(done.status == 0);
+  }
+  void accept() const { REQUIRE(cli.run({"store", "accept-restored"}).status == 0); }
+  CliResult resume(const Words& more) const {
+    Words words{"ca", "resume", "issuing", "--yes"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  }
+  bool is_revoked(const std::string& file) const {
+    return cli.other({"openssl", "verify", "-crl_check", "-CAfile", "root.pem", "-untrusted", "issuing.pem", "-CRLfile",
+                      "issuing.crl", file})
+               .err.find("certificate revoked") != std::string::npos;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Restored, "a CA of a restored store goes on once it was given its last CRL and what it issued since") {
+  const auto early = resume({"--certificates", "since", "--crl", "last.crl"});
+  CHECK(early.status == 4);
+  has(flat(early.err), "hsmbridge store accept-restored");
+  accept();
+  const auto crl = cli.run({"ca", "crl", "issuing"});
+  CHECK(crl.status == 4);
+  has(flat(crl.err), "the CA issuing signs nothing");
+  has(flat(crl.err), "hsmbridge ca resume issuing");
+  const auto waits = enroll("new", "new.example.com");
+  CHECK(waits.status == 3);
+  has(flat(waits.out + waits.err), "hsmbridge ca resume issuing");
+  has(cli.run({"ca", "list"}).out, " no ");
+  const auto doctor = cli.run({"doctor"});
+  CHECK(doctor.status != 0);
+  has(flat(doctor.out + doctor.err), "it signs nothing: the store was an older copy of itself");
+
+  const auto resumed = resume({"--certificates", "since", "--crl", "last.crl"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  has(flat(resumed.out), "CRL 3 of issuing with 2 revoked");
+  CHECK(is_revoked("first.pem"));
+  CHECK(is_revoked("since/second.pem"));
+  const auto request = cli.run({"request", "list", "--open", "--json"}).json();
+  const auto id = request.at("requests").as_array().at(0).at("id").as_string();
+  REQUIRE(cli.run({"request", "cancel", id}).status == 0);
+  REQUIRE(enroll("again", "again.example.com").status == 0);
+  trusted("www.pem");
+  CHECK(cli.run({"audit", "verify"}).status == 0);
+}
+
+TEST_CASE_METHOD(Place, "the serial log says what was signed, and is enough to go on with") {
+  std::string text = cli.read("hsmbridge.yaml");
+  const std::string chain = "    chain: root.pem\n";
+  cli.write("hsmbridge.yaml", text.replace(text.find(chain), chain.size(), chain + "    serial_log: issuing.log\n"));
+  make_both();
+  REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json();
+  const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  REQUIRE(cli.run({"cert", "revoke", certificate, "--reason", "superseded", "--yes"}).status == 0);
+  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  const auto serial = cli.other({"openssl", "x509", "-in", "www.pem", "-noout", "-serial"}).out;
+  has(cli.read("issuing.log"), "\t" + serial.substr(serial.find('=') + 1, serial.size() - serial.find('=') - 2) + "\t");
+  has(cli.read("issuing.log"), "CN=www.example.com\n");
+
+  for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
+  std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
+  REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
+  const auto resumed =
+      cli.run({"ca", "resume", "issuing", "--serial-log", "issuing.log", "--crl", "last.crl", "--yes"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  has(flat(resumed.out), "CRL 2 of issuing with 1 revoked");
+
+  // Where it cannot be written nothing is signed.
+  std::filesystem::remove(cli / "issuing.log");
+  std::filesystem::create_directory(cli / "issuing.log");
+  std::filesystem::remove(cli / "www.pem");
+  CHECK(enroll("again", "again.example.com").status == 3);
+  CHECK_FALSE(cli.exists("www.pem"));
+}
+
+TEST_CASE_METHOD(Restored, "what the last CRL revokes must be known, and an older CRL is not the last one") {
+  accept();
+  SECTION("the certificate that it revokes is not given") {
+    const auto refused = resume({"--certificates", "first.pem", "--crl", "last.crl"});
+    CHECK(refused.status == 1);
+    has(flat(refused.err), "and what is given of its certificates lacks it");
+  }
+  SECTION("another CRL is at its place") {
+    const auto refused = resume({"--certificates", "since", "--next-crl-number", "100"});
+    CHECK(refused.status == 1);
+    has(flat(refused.err), "holds the CRL number 2, and was not touched");
+  }
+  SECTION("no CRL") {
+    CHECK(resume({"--certificates", "since"}).status == 2);
+  }
+  CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
+}
+
+TEST_CASE_METHOD(Restored, "where the last CRL is lost everywhere the numbers go on from one that a person names") {
+  accept();
+  std::filesystem::remove(cli / "issuing.crl");
+  CHECK(resume({"--certificates", "since", "--next-crl-number", "1"}).status == 1);
+  const auto resumed = resume({"--certificates", "since", "--next-crl-number", "100"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  has(flat(resumed.out), "CRL 100 of issuing with 0 revoked");
+  // Nobody has told that they were revoked: that is done again.
+  CHECK_FALSE(is_revoked("first.pem"));
+  const auto second = cli.other({"openssl", "x509", "-in", "since/second.pem", "-noout", "-serial"}).out;
+  const auto serial = second.substr(second.find('=') + 1, second.size() - second.find('=') - 2);
+  REQUIRE(cli.run({"ca", "revoke", "issuing", serial, "--reason", "superseded", "--yes"}).status == 0);
+  has(cli.run({"ca", "crl", "issuing"}).out, "CRL 101 of issuing with 1 revoked");
+  CHECK(is_revoked("since/second.pem"));
+}
+
+TEST_CASE_METHOD(Place, "a CA that is made in a store that was restored before signs at once") {
+  REQUIRE(cli.run({"store", "init"}).status == 0);
+  REQUIRE(cli.other({"sqlite3", "store.db", "INSERT INTO restored VALUES (1, 0, 'a test')"}).status == 0);
+  REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
+  REQUIRE(cli.run({"ca", "init", "root", "--yes"}).status == 0);
+  REQUIRE(cli.run({"ca", "init", "issuing", "--parent", "root", "--path-length", "0", "--yes"}).status == 0);
+  CHECK(enroll("www", "www.example.com").status == 3);
+  REQUIRE(
+      cli.run({"ca", "resume", "issuing", "--certificates", "issuing.pem", "--next-crl-number", "1", "--yes"}).status ==
+      0);
+}

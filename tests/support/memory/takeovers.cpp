@@ -1,0 +1,115 @@
+#include "audit/leaf.h"
+#include "base/error.h"
+#include "support/memory/content.h"
+
+#include <algorithm>
+
+// CAs that come from elsewhere.
+namespace hsmbridge::test {
+
+namespace {
+
+// Templates, since what a store in memory holds is its own.
+template <class Content>
+std::optional<Instant> end_here(const Content& all, const std::string& issuer, const std::string& serial) {
+  const auto request = all.taken_for.find({issuer, serial});
+  if (request == all.taken_for.end() || request->second.empty()) return std::nullopt;
+  for (const auto& one : all.certificates) {
+    if (one.record.request.str() == request->second && one.record.serial == serial) return one.record.not_after;
+  }
+  return std::nullopt;
+}
+
+template <class Content>
+bool take(Content& all, const Takeover& takeover, const CertifiedElsewhere& certificate) {
+  const auto known = all.elsewhere.find({takeover.issuer, certificate.serial});
+  if (known != all.elsewhere.end()) {
+    if (known->second.not_after == certificate.not_after) return false;
+    throw Error{ErrorKind::conflict, "the certificate was said to end at another time before"};
+  }
+  if (all.serials[takeover.issuer].count(certificate.serial) > 0 && takeover.from == Takeover::From::a_lost_store) {
+    if (end_here(all, takeover.issuer, certificate.serial)) return false;
+  } else if (all.serials[takeover.issuer].count(certificate.serial) > 0) {
+    throw Error{ErrorKind::conflict, "the serial number " + certificate.serial + " was given here before"};
+  }
+  all.serials[takeover.issuer].insert(certificate.serial);
+  all.elsewhere[{takeover.issuer, certificate.serial}] = certificate;
+  return true;
+}
+
+template <class Content>
+bool take_crl(Content& all, const Takeover& takeover) {
+  auto& crls = all.crls[takeover.issuer];
+  const std::uint64_t highest = crls.empty() ? 0 : crls.rbegin()->first;
+  if (const auto next = takeover.next_crl_number) {
+    if (*next == 1 && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
+    const auto before = crls.find(*next - 1);
+    if (before != crls.end() && before->second.sha256 == kLostCrl) return false;
+    if (*next <= highest + 1) throw Error{ErrorKind::conflict, "numbers up to that were given"};
+    Instant known{};
+    for (const auto& [number, one] : crls) {
+      if (!one.sha256.empty()) known = one.this_update;
+    }
+    crls[*next - 1] = {*next - 1, known, known, kLostCrl};
+    return true;
+  }
+  if (!takeover.crl) return false;
+  const PublishedCrl& crl = *takeover.crl;
+  const auto there = crls.find(crl.number);
+  if (there != crls.end() && there->second.sha256 == crl.sha256) return false;
+  const bool unpublished = there != crls.end() && there->second.sha256.empty() && crl.number == highest;
+  if (crl.number <= highest && !(unpublished && takeover.from == Takeover::From::a_lost_store)) {
+    throw Error{ErrorKind::conflict, "the CRL is not the last one"};
+  }
+  crls[crl.number] = crl;
+  return true;
+}
+
+}  // namespace
+
+TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& kind, const Json& fact,
+                                 const std::string& actor, Instant at) {
+  bool resumed = false;
+  return write(
+      [&](Transaction&, Content& all) {
+        const bool tells_everything =
+            takeover.from == Takeover::From::a_lost_store || all.serials[takeover.issuer].empty();
+        TakenOver taken;
+        for (const CertifiedElsewhere& one : takeover.certificates) {
+          if (take(all, takeover, one)) ++taken.certificates;
+        }
+        for (const RevokedSerial& one : takeover.revoked) {
+          if (all.revoked.try_emplace(std::pair(one.issuer, one.serial), one).second) ++taken.revoked;
+        }
+        taken.crl = take_crl(all, takeover);
+        resumed = tells_everything && !all.restorations.empty() &&
+                  all.resumed.emplace(takeover.issuer, all.restorations.size()).second;
+        if (!taken.nothing() || resumed) all.leaf(audit::fact_leaf(kind, fact, actor, at));
+        return taken;
+      },
+      [&](const TakenOver& taken) { return !taken.nothing() || resumed; });
+}
+
+std::optional<CertifiedElsewhere> MemoryStore::certified_elsewhere(const std::string& issuer,
+                                                                   const std::string& serial) {
+  return read([&](Content& all) -> std::optional<CertifiedElsewhere> {
+    const auto found = all.elsewhere.find({issuer, serial});
+    if (found == all.elsewhere.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+std::optional<Instant> MemoryStore::end_of_certificate(const std::string& issuer, const std::string& serial) {
+  if (const auto elsewhere = certified_elsewhere(issuer, serial)) return elsewhere->not_after;
+  return read([&](Content& all) { return end_here(all, issuer, serial); });
+}
+
+std::optional<std::string> MemoryStore::suspended(const std::string& issuer) {
+  return read([&](Content& all) -> std::optional<std::string> {
+    if (all.restored) return "the store is an older copy of itself (" + *all.restored + ")";
+    if (all.restorations.empty() || all.resumed.count({issuer, all.restorations.size()}) > 0) return std::nullopt;
+    return "the store was an older copy of itself";
+  });
+}
+
+}  // namespace hsmbridge::test
