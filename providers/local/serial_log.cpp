@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,8 +28,15 @@ void append_to_serial_log(const std::filesystem::path& file, const x509::TbsCert
                 fmt::format("the serial log {} cannot be {}: {}", file.string(), what, std::strerror(errno))}
         .hint("nothing was signed");
   };
-  const Descriptor log(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!log.valid()) fail("opened");
+  const Descriptor log(::open(file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!log.valid() || ::flock(log.get(), LOCK_EX) != 0) fail("opened");
+  // Half a line that a full disk or a crash left would spoil the one that follows.
+  off_t size = ::lseek(log.get(), 0, SEEK_END);
+  for (char last = '\n'; size > 0; --size) {
+    if (::pread(log.get(), &last, 1, size - 1) != 1) fail("read");
+    if (last == '\n') break;
+  }
+  if (size < 0 || ::ftruncate(log.get(), size) != 0) fail("written");
   // In one piece: several processes may append.
   const ssize_t written = ::write(log.get(), line.data(), line.size());
   if (written >= 0 && static_cast<std::size_t>(written) != line.size()) errno = ENOSPC;

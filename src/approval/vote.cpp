@@ -31,6 +31,7 @@ Json to_json(const Vote& vote) {
                        {"issuer_spki_sha256", question.issuer},
                        {"draft_sha256", question.draft},
                        {"policy_sha256", question.policy},
+                       {"order_sha256", question.order},
                        {"person", vote.person},
                        {"decision", to_string(vote.decision)},
                        {"reason", vote.reason},
@@ -62,9 +63,10 @@ Instant time_from(const std::string& text) {
 }
 
 Vote vote_from(const Json& json) {
-  expect_members(json, "the approval",
-                 {"store", "environment", "request", "kind", "round", "issuer_spki_sha256", "draft_sha256",
-                  "policy_sha256", "person", "decision", "reason", "approved_at", "valid_until", "nonce"});
+  expect_members(
+      json, "the approval",
+      {"store", "environment", "request", "kind", "round", "issuer_spki_sha256", "draft_sha256", "policy_sha256",
+       "order_sha256", "person", "decision", "reason", "approved_at", "valid_until", "nonce"});
   const auto text = [&json](std::string_view name) { return json.at(name).as_string(); };
   const std::int64_t round = json.at("round").as_integer();
   if (round < 1 || round > kMostRounds) {
@@ -73,7 +75,7 @@ Vote vote_from(const Json& json) {
   Vote vote;
   vote.question = {text("store"),        text("environment"),          text("request"),
                    text("kind"),         static_cast<unsigned>(round), text("issuer_spki_sha256"),
-                   text("draft_sha256"), text("policy_sha256")};
+                   text("draft_sha256"), text("policy_sha256"),        text("order_sha256")};
   vote.person = text("person");
   vote.decision = decision_from(text("decision"));
   vote.reason = text("reason");
@@ -99,6 +101,9 @@ std::string other_question(const Question& is, const Question& asked) {
   if (is.draft != asked.draft) {
     return fmt::format("the vote is for other bytes: its draft has the SHA-256 {}, and {} waits", is.draft,
                        asked.draft);
+  }
+  if (is.order != asked.order) {
+    return "the vote is for another order: another provider, profile, validity or requester, or what the provider adds";
   }
   if (is.issuer != asked.issuer) return "the vote is for a certificate of another issuing key";
   if (is.policy != asked.policy) return "the vote was given under another approval policy";

@@ -12,8 +12,8 @@
 //
 // What is signed is the text "hsmbridge-approval-v1", a newline, and the canonical JSON (RFC 8785) of one object with
 // exactly these members, all texts but `round`, times as RFC 3339 UTC: approved_at, decision ("approved", "rejected"),
-// draft_sha256, environment, issuer_spki_sha256, kind, nonce, person, policy_sha256, reason, request, round, store,
-// valid_until. The signature is as X.509 carries it, by the person's own key, wherever that is.
+// draft_sha256, environment, issuer_spki_sha256, kind, nonce, order_sha256, person, policy_sha256, reason, request,
+// round, store, valid_until. The signature is as X.509 carries it, by the person's own key, wherever that is.
 //
 // Not checked here: whether the person may still decide, and whether the time is right. The workflow does that
 // (workflow/machine/local_approval.h).
@@ -30,6 +30,9 @@ struct Question {
       issuer;  // SHA-256 of the SubjectPublicKeyInfo of the CA whose key will sign, hex; "" where it is not known
   std::string draft;   // SHA-256 of the frozen draft, hex (workflow::draft_digest)
   std::string policy;  // policy_digest()
+  // SHA-256, hex, of what was ordered and is not in the draft: where, under which profile, by whom, for how long, and what
+  // the provider adds (workflow::question_of).
+  std::string order;
 
   bool operator==(const Question&) const = default;
 };

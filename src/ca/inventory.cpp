@@ -43,6 +43,17 @@ class Comparison {
     for (const IssuedBefore& one : sources_.log) take_logged(one);
     if (sources_.crl) take_crl(*sources_.crl);
     take_revocations();
+    for (const auto& [serial, one] : all_) {
+      if (serial.starts_with('-')) {
+        problem(
+            fmt::format("{} has the serial number {}, and a negative number cannot be on a CRL", one.place, serial));
+      }
+    }
+    for (const Inventory::Revoked& one : inventory_.revoked) {
+      if (one.how.reason == 7 || one.how.reason == 8 || one.how.reason > 10) {
+        problem(fmt::format("{} is revoked with the reason {}, which no complete CRL has", one.serial, one.how.reason));
+      }
+    }
     refuse_problems();
     for (auto& [serial, one] : all_) inventory_.certificates.push_back(std::move(one));
     return std::move(inventory_);

@@ -104,6 +104,13 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
   Query row = database_->query("SELECT sha256 FROM crls WHERE issuer = ? AND number = ?", issuer,
                                static_cast<std::int64_t>(crl.number));
   const bool there = row.row();
+  if (const auto last = last_crl(issuer);
+      last && last->number > crl.number && takeover.from == Takeover::From::a_lost_store) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("the CRL with the number {} is not the last one: the store itself knows number {}",
+                            crl.number, last->number)}
+        .hint("give the last one that was published; nothing was taken over");
+  }
   if (there && row.text(0) == crl.sha256) return false;
   if (there && row.text(0).empty() && takeover.from == Takeover::From::a_lost_store && crl.number == highest) {
     database_->run("UPDATE crls SET this_update = ?, next_update = ?, sha256 = ? WHERE issuer = ? AND number = ?",

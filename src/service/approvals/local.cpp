@@ -27,8 +27,6 @@ namespace hsmbridge::service {
 
 namespace {
 
-// Of an approval where neither the policy nor the request has an end.
-constexpr Duration kLongestApproval = std::chrono::hours{24 * 30};
 constexpr std::string_view kExport = "hsmbridge.approval-export/1";
 
 std::string state_words(const workflow::State& state) {
@@ -175,7 +173,7 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
 
 Instant valid_until(const LocalQuestion& question, Instant now) {
   const auto& [order, prepared] = question;
-  Instant end = now + kLongestApproval;
+  Instant end = now + workflow::kLongestApproval;
   if (const auto window = ends_at(order.approval->policy, {}, prepared.approval.opened_at))
     end = std::min(end, *window);
   if (order.deadline) end = std::min(end, *order.deadline);
@@ -374,14 +372,14 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
   const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record->state);
   if (waiting == nullptr) refuse("the request does not wait for approvals: " + state_words(record->state));
   const auto& order = record->order;
+  const auto decision = read.vote.decision;
+  if (const auto why = workflow::against_vote(order, waiting->prepared, vote, person, decision, now); !why.empty()) {
+    refuse(why);
+  }
   const auto timing = timing_for(bridge.settings(), order.provider);
   if (order.approval && bridge.approval_policy(order.profile) != order.approval->policy) {
     append_event(store, id, workflow::ApprovalsVoided{policy_changed(order.profile)}, actor.name, now, timing);
     refuse(policy_changed(order.profile));
-  }
-  const auto decision = read.vote.decision;
-  if (const auto why = workflow::against_vote(order, waiting->prepared, vote, person, decision, now); !why.empty()) {
-    refuse(why);
   }
   workflow::EventBody event = workflow::LocallyRejected{person, read.vote.reason, vote};
   if (decision == approval::Decision::approved) {

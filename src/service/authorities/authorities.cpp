@@ -159,12 +159,14 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
                                              {"signed_again", root.is_frozen},
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
-  // A store that was restored before knows all of a CA that begins now.
-  workflow::Takeover nothing_yet;
-  nothing_yet.issuer = hex(sha256(certificate.subject().der()));
-  nothing_yet.from = workflow::Takeover::From::a_lost_store;
-  store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
-                  actor.name, log.now());
+  // A store that was restored before knows all of a CA that begins now, with a key of its own.
+  if (!root.key_is_there) {
+    workflow::Takeover nothing_yet;
+    nothing_yet.issuer = hex(sha256(certificate.subject().der()));
+    nothing_yet.from = workflow::Takeover::From::a_lost_store;
+    store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
+                    actor.name, log.now());
+  }
   std::error_code left_over;  // harmless beside the certificate
   std::filesystem::remove(frozen_root(view.file), left_over);
   return der;

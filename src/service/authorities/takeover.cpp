@@ -237,6 +237,10 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   planned.takeover = takeover_of(planned.inventory, id, from);
   if (planned.inventory.crl) planned.takeover.crl = published(*planned.inventory.crl, planned.crl);
   planned.takeover.next_crl_number = sources.next_crl_number;
+  if (const auto why = store.suspended(id); why && from == Takeover::From::another_program) {
+    throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", planned.authority.name, *why)}.hint(
+        fmt::format("hsmbridge ca resume {}", planned.authority.name));
+  }
   planned.place = place_of(planned, issuer, store);
   prove_key(bridge, log, planned.authority, issuer);
   return planned;
@@ -245,15 +249,15 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
 DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
                        const PlannedTakeover& planned) {
   using Place = PlannedTakeover::Place;
+  DoneTakeover done;
+  const bool adopted = planned.takeover.from == Takeover::From::another_program;
+  done.taken =
+      store.take_over(planned.takeover, adopted ? "ca-adopted" : "ca-resumed", fact_of(planned), actor.name, log.now());
   // The next CRL is compared with the one in its place.
   if (!planned.crl.empty() && (planned.place == Place::empty || planned.place == Place::holds_it_as_pem)) {
     write_file(*planned.authority.view.crl_file, planned.crl, FileMode::public_0644,
                planned.place == Place::empty ? Existing::refuse : Existing::replace);
   }
-  DoneTakeover done;
-  const bool adopted = planned.takeover.from == Takeover::From::another_program;
-  done.taken =
-      store.take_over(planned.takeover, adopted ? "ca-adopted" : "ca-resumed", fact_of(planned), actor.name, log.now());
   const bool is_first = planned.place != Place::holds_ours || !done.taken.nothing();
   if (is_first || !adopted) done.made = publish_crl(bridge, store, log, planned.authority.name);
   return done;

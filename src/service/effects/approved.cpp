@@ -18,7 +18,7 @@ std::string policy_changed(const std::string& profile) {
 std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   const auto* prepared = workflow::prepared_of(claim.record.state);
-  if (!order.wants_approval() || prepared == nullptr) return std::nullopt;
+  if (!order.brings_certificate() || prepared == nullptr) return std::nullopt;
   const unsigned attempt = claim.effect.attempt;
   const auto refused = [attempt](ErrorKind kind, std::string why) {
     return workflow::SubmissionRefused{attempt, {std::string(to_string(kind)), std::move(why), "request it again"}};
@@ -27,14 +27,15 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
     return workflow::SubmissionNotAccepted{attempt, {std::string(to_string(kind)), std::move(why), ""}, std::nullopt};
   };
   try {
+    // Also of an order that pins none: it may have been written by somebody whose configuration asks for none.
     const auto wanted = world.approval_policy(order.profile);
-    if (order.approval && wanted != order.approval->policy) {
-      return refused(ErrorKind::conflict, policy_changed(order.profile));
-    }
+    const auto pinned = order.approval ? std::optional(order.approval->policy) : std::nullopt;
+    if (wanted != pinned) return refused(ErrorKind::conflict, policy_changed(order.profile));
   } catch (...) {
     return not_accepted(ErrorKind::unavailable, fmt::format("who may approve for profile {} cannot be read: {}",
                                                             order.profile, current_error().message()));
   }
+  if (!order.wants_approval()) return std::nullopt;
   const auto standing = workflow::approval_standing(order, *prepared, now);
   if (!standing.faults.empty()) {
     return refused(ErrorKind::corrupt, "a vote that is stored does not count: " + joined(standing.faults, "; "));

@@ -3,12 +3,15 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <fstream>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -66,6 +69,19 @@ std::string store_identity(workflow::AuditLog& log, const std::string& actor, In
   return hex(first.front().hash);
 }
 
+namespace {
+
+// Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for.
+std::string login_account() {
+  std::ifstream file("/proc/self/loginuid");
+  std::uint32_t uid = 0;
+  constexpr std::uint32_t kUnset = 0xFFFFFFFF;
+  if (!(file >> uid) || uid == kUnset) return {};
+  return "uid:" + user_name(uid);
+}
+
+}  // namespace
+
 bool is_account_of(const std::string& actor, const config::PersonSettings& person) {
   constexpr std::string_view kAccount = "uid:";
   if (!actor.starts_with(kAccount)) return false;
@@ -81,9 +97,11 @@ std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings&
   if (!policy) return std::nullopt;
   workflow::ApprovalTerms terms{
       *std::move(policy), {}, store_identity(log, actor, at), settings.store.rehearsal ? "rehearsal" : "real"};
+  const std::string login = login_account();
   approval::Decisions without;
   for (const auto& member : approval::members(terms.policy)) {
-    if (!is_account_of(actor, settings.person(member.person.name))) continue;
+    const auto& person = settings.person(member.person.name);
+    if (!is_account_of(actor, person) && !is_account_of(login, person)) continue;
     terms.requesters.push_back(member.person.name);
     without.rejected.insert(member.person.key);
   }

@@ -51,6 +51,7 @@ workflow::Order order_of(const NewRequest& request) {
   order.provider = request.provider;
   order.profile = request.profile;
   order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets};
+  order.wants_command = request.wants_command;
   return order;
 }
 

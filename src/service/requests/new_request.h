@@ -21,7 +21,8 @@ struct NewRequest {
   std::optional<Duration> deadline;  // from now to the end of waiting
   std::optional<Duration> max_age;   // from draft to signature
   std::optional<workflow::ApprovalTerms> approval;
-  std::string created_by;  // "uid:alice"
+  bool wants_command = false;  // an operator's, before it is submitted
+  std::string created_by;      // "uid:alice"
 };
 
 // The part of the order that says what is wanted; when and until when comes later.

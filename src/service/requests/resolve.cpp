@@ -250,7 +250,9 @@ OperatorCommand awaited_command(workflow::Store& store, const RequestId& id) {
 
 workflow::Record command_request(const Actor& actor, Bridge& bridge, workflow::Store& store,
                                  const OperatorCommand& command) {
-  return append(actor, bridge, store, command.record, workflow::Commanded{});
+  const auto* draft = workflow::draft_of(command.record.state);
+  if (draft == nullptr) throw Error{ErrorKind::internal, "a command without a draft"};
+  return append(actor, bridge, store, command.record, workflow::Commanded{workflow::draft_digest(*draft)});
 }
 
 }  // namespace hsmbridge::service

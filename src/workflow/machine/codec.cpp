@@ -148,7 +148,7 @@ FIELDS(LocallyApproved, v("approval", x.approval))
 FIELDS(LocallyRejected, v("person", x.person), v.text("reason", x.reason), v.some("evidence", x.evidence))
 FIELDS(ApprovalsDue)
 FIELDS(ApprovalsVoided, v.text("why", x.why))
-FIELDS(Commanded)
+FIELDS(Commanded, v.some("draft", x.draft))
 FIELDS(AttemptStarted, v("attempt", x.attempt), v("worker", x.worker), v("answer_by", x.answer_by))
 FIELDS(SubmissionAnswered, v("attempt", x.attempt), v("report", x.report))
 FIELDS(SubmissionNotAccepted, v("attempt", x.attempt), v("problem", x.problem), v("retry_after", x.retry_after),

@@ -51,8 +51,10 @@ struct LocallyRejected {
 struct ApprovalsDue {};  // a timelock or the time to approve it ended: they are judged again
 struct ApprovalsVoided {
   std::string why;
-};                    // its profile wants other approvals now
-struct Commanded {};  // an operator's direct command; who: the event's actor
+};  // its profile wants other approvals now
+struct Commanded {
+  std::string draft = {};  // draft_digest of what the operator was shown; "" in journals of older programs
+};                         // an operator's direct command; who: the event's actor
 struct AttemptStarted {
   unsigned attempt = 1;
   std::string worker;

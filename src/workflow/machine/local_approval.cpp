@@ -1,6 +1,10 @@
 #include "workflow/machine/local_approval.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/json_text.h"
+#include "workflow/machine/codec.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 
@@ -39,7 +43,8 @@ StoredVote stored_vote(const ApprovalTerms& terms, const approval::Question& que
 
 // An approval that has run out says nothing any more; a rejection stays.
 bool counts(const approval::Vote& vote, Instant now) {
-  return vote.decision == approval::Decision::rejected || now < vote.valid_until;
+  const Instant end = std::min<Instant>(vote.valid_until, vote.approved_at + kLongestApproval);
+  return vote.decision == approval::Decision::rejected || now < end;
 }
 
 Duration age_of(const ApprovalRound& round, Instant now) {
@@ -101,6 +106,7 @@ approval::Question question_of(const Order& order, const PreparedRequest& prepar
   }
   question.draft = draft_digest(prepared.draft);
   question.policy = approval::policy_digest(order.approval->policy);
+  question.order = hex(sha256(as_bytes(sorted(to_json(order)).dump() + "\n" + prepared.draft.provider_state)));
   return question;
 }
 
@@ -205,8 +211,11 @@ std::optional<Instant> approvals_due(const Order& order, const PreparedRequest& 
   const ApprovalStanding standing = approval_standing(order, prepared, now);
   const approval::Policy& policy = order.approval->policy;
   const Instant opened = prepared.approval.opened_at;
-  if (standing.outcome == approval::Outcome::timelocked) return usable_from(policy, standing.decisions, opened);
-  return ends_at(policy, standing.decisions, opened);
+  const auto due = standing.outcome == approval::Outcome::timelocked ? usable_from(policy, standing.decisions, opened)
+                                                                     : ends_at(policy, standing.decisions, opened);
+  // What is over already is not waited for: judging again at once would say the same.
+  constexpr Duration kLater = std::chrono::minutes{10};
+  return due && *due <= now ? std::optional<Instant>(now + kLater) : due;
 }
 
 }  // namespace hsmbridge::workflow

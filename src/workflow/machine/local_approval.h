@@ -13,6 +13,8 @@ namespace hsmbridge::workflow {
 
 // How far apart the clocks of this machine and of an approver's may be.
 inline constexpr Duration kClockTolerance = std::chrono::minutes{5};
+// An approval counts no longer, whatever it says itself.
+inline constexpr Duration kLongestApproval = std::chrono::hours{24 * 30};
 
 // What the people of the policy are asked about the draft in the round that is open. Throws corrupt for a draft whose
 // issuer cannot be read.

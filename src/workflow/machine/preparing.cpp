@@ -145,7 +145,12 @@ Next from(const AwaitingLocalApproval& state, const Context& context) {
 }
 
 Next from(const AwaitingCommand& state, const Context& context) {
-  if (context.is<Commanded>()) return released(context, state.prepared, Station::submission);
+  if (const auto* commanded = context.is<Commanded>()) {
+    if (!commanded->draft.empty() && commanded->draft != draft_digest(state.prepared.draft)) {
+      return refuse("the command was given for another draft, which was built again meanwhile");
+    }
+    return released(context, state.prepared, Station::submission);
+  }
   return from_unsent(state.prepared, context);
 }
 

@@ -73,7 +73,7 @@ constexpr Row kRows[] = {
     {to(S::prepared), E::draft_refused, to(S::failed), "the provider cannot carry it, or policy forbids it"},
     {to(S::awaiting_local_approval), E::locally_approved, kReleased | to(S::expired),
      "one more person approved; enough approvals release the draft"},
-    {to(S::awaiting_local_approval), E::locally_rejected, to(S::awaiting_local_approval, S::rejected),
+    {to(S::awaiting_local_approval), E::locally_rejected, kReleased | to(S::rejected, S::expired),
      "a person at this bridge rejected it; it is over once there cannot be enough approvals any more"},
     {to(S::awaiting_local_approval), E::approvals_due, kReleased | to(S::expired),
      "a timelock or the time to approve it ended: the approvals are judged again"},

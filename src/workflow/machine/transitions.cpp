@@ -111,7 +111,10 @@ Submission updated(Submission submission, const StatusReport& report) {
 }
 
 PreparedRequest as_sent(PreparedRequest prepared, unsigned attempt) {
-  if (prepared.sent && attempt <= prepared.sent->last_attempt) prepared.draft = prepared.sent->draft;
+  if (!prepared.sent || attempt > prepared.sent->last_attempt) return prepared;
+  // What was approved since is another draft.
+  if (prepared.draft != prepared.sent->draft) prepared.approval.votes.clear();
+  prepared.draft = prepared.sent->draft;
   return prepared;
 }
 

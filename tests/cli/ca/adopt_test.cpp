@@ -106,17 +106,20 @@ TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
   int status = 1;
   Words words{"--index", "index.txt", "--certificates", "newcerts", "--crl", "last.pem"};
   SECTION("a serial number twice") {
+    REQUIRE(cli.exists("last.pem"));
     const std::string index = cli.read("index.txt");
     cli.write("index.txt", index + index.substr(index.rfind('\n', index.size() - 2) + 1));
     why = "the serial number 1004 is there twice";
   }
   SECTION("a revoked serial number that the index does not have") {
+    REQUIRE(cli.exists("last.pem"));
     const std::string index = cli.read("index.txt");
     cli.write("index.txt", index.substr(index.find('\n') + 1));
     words = {"--index", "index.txt", "--crl", "last.pem"};
     why = "revokes the serial number 1000, and the index lacks it";
   }
   SECTION("an index that is older than the CRL") {
+    REQUIRE(cli.exists("last.pem"));
     cli.write("old.txt", cli.read("index.txt"));
     revoke(3, "superseded");
     publish();
@@ -124,6 +127,7 @@ TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
     why = "does not say so: it is older than the CRL";
   }
   SECTION("a CRL that is older than the index") {
+    REQUIRE(cli.exists("last.pem"));
     cli.write("older.pem", cli.read("last.pem"));
     // A revocation of the second in which the CRL was made may be on it or not: one that was before is not there.
     std::string index = cli.read("index.txt");
@@ -134,6 +138,7 @@ TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
     why = "was revoked 2020-01-01T00:00:00Z";
   }
   SECTION("a CRL of another CA") {
+    REQUIRE(cli.exists("last.pem"));
     good({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
           "old.key", "-out", "other.pem", "-days", "30", "-subj", "/CN=Other"});
     good({"openssl", "ca", "-config", "openssl.cnf", "-cert", "other.pem", "-gencrl", "-out", "last.pem"});
@@ -141,6 +146,7 @@ TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
     status = 2;
   }
   SECTION("a CRL without a number") {
+    REQUIRE(cli.exists("last.pem"));
     std::string config = cli.read("openssl.cnf");
     const std::string line = "crlnumber = crlnumber\n";
     cli.write("openssl.cnf", config.replace(config.find(line), line.size(), ""));
@@ -149,21 +155,25 @@ TEST_CASE_METHOD(OldCa, "what contradicts itself is not taken over") {
     status = 2;
   }
   SECTION("a certificate that the index lacks") {
+    REQUIRE(cli.exists("last.pem"));
     const std::string index = cli.read("index.txt");
     cli.write("index.txt", index.substr(0, index.rfind('\n', index.size() - 2) + 1));
     why = "the index lacks 1004.pem";
   }
   SECTION("no certificate of a revoked one") {
+    REQUIRE(cli.exists("last.pem"));
     std::filesystem::remove(cli / "newcerts/1000.pem");
     words = {"--certificates", "newcerts", "--crl", "last.pem"};
     why = "revokes the serial number 1000, and what is given of its certificates lacks it";
   }
   SECTION("no CRL") {
+    REQUIRE(cli.exists("last.pem"));
     words = {"--index", "index.txt"};
     why = "give the last CRL that was published";
     status = 2;
   }
   SECTION("nothing of what was issued") {
+    REQUIRE(cli.exists("last.pem"));
     words = {"--crl", "last.pem"};
     why = "say what the CA has issued";
     status = 2;

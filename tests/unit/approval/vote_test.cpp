@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Vote vote() {
-  return {{"570e", "real", "0A1B2C3D4E5F6G7H", "enroll", 1, "", "d1", "p1"},
+  return {{"570e", "real", "0A1B2C3D4E5F6G7H", "enroll", 1, "", "d1", "p1", "o1"},
           "alice",
           Decision::approved,
           "as \"agreed\"\non Monday, \xe2\x82\xac 5\x1f",
@@ -43,13 +43,14 @@ std::string why_unread(const Json& json) {
 
 // json.dumps(vote, sort_keys=True, separators=(",", ":"), ensure_ascii=False) of Python 3.11, and hashlib.
 TEST_CASE("what is signed is the prefix and the canonical JSON of the vote") {
-  CHECK(to_text(to_be_signed(vote())) ==
-        "hsmbridge-approval-v1\n"
-        R"({"approved_at":"2026-11-23T12:00:00Z","decision":"approved","draft_sha256":"d1","environment":"real",)"
-        R"("issuer_spki_sha256":"","kind":"enroll","nonce":"000102030405060708090a0b0c0d0e0f","person":"alice",)"
-        "\"policy_sha256\":\"p1\",\"reason\":\"as \\\"agreed\\\"\\non Monday, \xe2\x82\xac 5\\u001f\",\"request\":"
-        R"("0A1B2C3D4E5F6G7H","round":1,"store":"570e","valid_until":"2026-11-30T12:00:00Z"})");
-  CHECK(hex(sha256(to_be_signed(vote()))) == "3262d8c220cdeb5b262e26850d82bc4ccbf40435289b3b24fd922d685750ab1c");
+  CHECK(
+      to_text(to_be_signed(vote())) ==
+      "hsmbridge-approval-v1\n"
+      R"({"approved_at":"2026-11-23T12:00:00Z","decision":"approved","draft_sha256":"d1","environment":"real",)"
+      R"("issuer_spki_sha256":"","kind":"enroll","nonce":"000102030405060708090a0b0c0d0e0f","order_sha256":"o1","person":"alice",)"
+      "\"policy_sha256\":\"p1\",\"reason\":\"as \\\"agreed\\\"\\non Monday, \xe2\x82\xac 5\\u001f\",\"request\":"
+      R"("0A1B2C3D4E5F6G7H","round":1,"store":"570e","valid_until":"2026-11-30T12:00:00Z"})");
+  CHECK(hex(sha256(to_be_signed(vote()))) == "20560eb1a9d903b0e5aff97332676fcad6ae3dd3fb80a51a1b6f933c84bc56f9");
   const Policy policy{{{"", 0s, 24h, {{"ops", 1, {{"anna", SpkiHash("aa")}}}}}}};
   CHECK(policy_digest(policy) == "7fc28aecdad68dd8eaaa50d214a9c28101e3cf9624b3ea75dd3ebe8519848504");
 }

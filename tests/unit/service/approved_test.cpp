@@ -63,18 +63,23 @@ TEST_CASE_METHOD(Released, "what enough people have approved is submitted") {
 
 TEST_CASE_METHOD(Released, "nothing is submitted whose stored votes or draft were changed") {
   SECTION("the draft") {
+    REQUIRE(provider->times == 0);
     prepared().draft.to_be_signed.push_back(0);
   }
   SECTION("a vote") {
+    REQUIRE(provider->times == 0);
     prepared().approval.votes[0].replace(prepared().approval.votes[0].find("alice"), 5, "carol");
   }
   SECTION("a vote that is there twice") {
+    REQUIRE(provider->times == 0);
     prepared().approval.votes[0] = prepared().approval.votes[1];
   }
   SECTION("the round") {
+    REQUIRE(provider->times == 0);
     prepared().approval.number = 3;
   }
   SECTION("whose request it is") {
+    REQUIRE(provider->times == 0);
     claim.record.order.approval->store = "another";
   }
   const EventBody event = submit();
@@ -86,12 +91,15 @@ TEST_CASE_METHOD(Released, "nothing is submitted whose stored votes or draft wer
 TEST_CASE_METHOD(Released, "approvals that are missing or have run out are asked for again, with another draft") {
   Instant now = kStart;
   SECTION("a vote is gone") {
+    REQUIRE(provider->times == 0);
     prepared().approval.votes.pop_back();
   }
   SECTION("all are gone") {
+    REQUIRE(provider->times == 0);
     prepared().approval = {};
   }
   SECTION("they were good for a week") {
+    REQUIRE(provider->times == 0);
     now += 8 * 24h;
   }
   const EventBody event = submit(now);
@@ -102,9 +110,11 @@ TEST_CASE_METHOD(Released, "approvals that are missing or have run out are asked
 
 TEST_CASE_METHOD(Released, "a profile that wants other approvals now voids those that were given") {
   SECTION("of other people") {
+    REQUIRE(provider->times == 0);
     world.policy = terms(1).policy;
   }
   SECTION("of nobody") {
+    REQUIRE(provider->times == 0);
     world.policy.reset();
   }
   const EventBody event = submit();

@@ -120,9 +120,12 @@ TEST_CASE("an approval for other bytes and a second one by the same person are r
   CHECK_FALSE(refused(two, one.next, by("alice")).empty());
   const Decision enough = go(two, one.next, by("bob"));
   CHECK(identities(enough) == Names{"submit:1"});
-  two.wants_command = true;
-  CHECK(name_of(go(two, one.next, by("bob")).next) == StateName::awaiting_command);
+  two.wants_command = true;  // another order, about which nobody has said a word
+  const Decision first = go(two, waiting, by("alice"));
+  CHECK(name_of(go(two, first.next, by("bob")).next) == StateName::awaiting_command);
   CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{}).next) == StateName::submitting);
-  two.approval = test::terms(3);
-  CHECK(go(two, waiting, test::rejected_by("bob", two, waiting.prepared, kStart)).next == State(Rejected{"bob", "no"}));
+  CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{draft_digest(prepared().draft)}).next) ==
+        StateName::submitting);
+  // It was built again after the operator had seen it.
+  CHECK_FALSE(refused(two, AwaitingCommand{prepared()}, Commanded{std::string(64, '0')}).empty());
 }

@@ -254,7 +254,7 @@ inline ApprovalsVoided sample() {
 }
 template <>
 inline Commanded sample() {
-  return {};
+  return {"d1ge57"};
 }
 template <>
 inline AttemptStarted sample() {

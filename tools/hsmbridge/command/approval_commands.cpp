@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "service/approvals/approvals.h"
 #include "service/approvals/local.h"
+#include "service/requests/approval_terms.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/approval.h"
 #include "tools/hsmbridge/wiring/approvals.h"
@@ -264,6 +265,12 @@ ExitCode sign_approval(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& person = service::person_deciding(wiring->settings(), arguments.text("--as"), wiring->actor());
   const auto question = service::question_in(as_text(read_file(arguments.required("FILE"))));
+  for (const auto& other : wiring->settings().people) {
+    const auto& account = wiring->actor().name;
+    if (service::is_account_of(account, person) || !service::is_account_of(account, other)) continue;
+    throw Error{ErrorKind::refused,
+                fmt::format("this account ({}) is that of {}, not of {}", account, other.name, person.name)};
+  }
   const auto view = service::view_of(question, person.name, arguments.text("--sha256"), wiring->clock().now());
   const auto vote = vote_of(invocation, *wiring, question, view, person,
                             arguments.has("--reject") ? service::Verdict::reject : service::Verdict::approve);
