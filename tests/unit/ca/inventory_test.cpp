@@ -150,6 +150,14 @@ TEST_CASE_METHOD(OldCa, "every contradiction between the sources is told") {
     sources.certificates = {certificate("10", "10.pem", &forger)};
     says(why(), "is not signed by its key");
   }
+  SECTION("a negative serial number, revoked or not") {
+    sources.index->push_back(line("-01"));
+    says(why(), "a negative number cannot be on a CRL");
+  }
+  SECTION("a reason that no complete CRL has") {
+    sources.index->push_back(revoked("13", kNow - 48h, 8));
+    says(why(), "13 is revoked with the reason 8");
+  }
   SECTION("a revocation that the index does not have") {
     sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}, {Bytes{0x20}, kNow - 48h, 1}});
     says(why(), "revokes the serial number 20, and the index lacks it");

@@ -108,6 +108,36 @@ TEST_CASE_METHOD(Released, "approvals that are missing or have run out are asked
   CHECK(provider->times == 0);
 }
 
+TEST_CASE_METHOD(Released, "an order that pins no approvals is not submitted where its profile wants them") {
+  claim.record.order.approval.reset();
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("wants other approvals now") != std::string::npos);
+  CHECK(provider->times == 0);
+  world.policy.reset();
+  CHECK(std::holds_alternative<AnswerLost>(submit()));
+}
+
+TEST_CASE_METHOD(Released, "a vote on one order is none on another that has the same draft") {
+  SECTION("of another provider") {
+    REQUIRE(claim.record.order.provider != "sandbox");
+    claim.record.order.provider = "sandbox";
+  }
+  SECTION("for longer") {
+    auto& content = wanted(claim.record.order).content;
+    REQUIRE(content.validity != 24h * 365);
+    content.validity = 24h * 365;
+  }
+  SECTION("with something else that the provider adds") {
+    REQUIRE(prepared().draft.provider_state != "{}");
+    prepared().draft.provider_state = "{}";
+  }
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("the vote is for another order") != std::string::npos);
+  CHECK(provider->times == 0);
+}
+
 TEST_CASE_METHOD(Released, "a profile that wants other approvals now voids those that were given") {
   SECTION("of other people") {
     REQUIRE(provider->times == 0);

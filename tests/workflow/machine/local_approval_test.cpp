@@ -176,6 +176,23 @@ TEST_CASE("a timelock holds back what enough people have approved, and a timeout
   CHECK(name_of(go(late.order, late.state, bob, kStart + 24h).next) == StateName::expired);
 }
 
+TEST_CASE("a way that is over is not waited for, and a word after the timelock counts as it did before") {
+  ApprovalTerms wanted = terms(2);
+  wanted.policy = policy_of(
+      {{"quick", {}, 24h, {group_of(2, {"alice", "bob"})}}, {"slow", 72h, {}, {group_of(1, {"alice", "bob"})}}});
+  Round round(wanted);
+  round.take(round.yes("alice", kStart + 36h), kStart + 36h);
+  const Step made = round.take(round.yes("bob", kStart + 37h), kStart + 37h);
+  CHECK(effect(made, EffectName::approvals_due).due > kStart + 37h);
+  CHECK(identities(go(round.order, round.state, ApprovalsDue{}, kStart + 72h)) == Names{"submit:1"});
+
+  ApprovalTerms locked = terms(1);
+  locked.policy = policy_of({{"", 4h, {}, {group_of(1, {"alice", "bob", "carol"})}}});
+  Round late(locked);
+  late.take(late.yes("alice"));
+  CHECK(name_of(late.take(late.no("bob"), kStart + 5h).next) == StateName::submitting);
+}
+
 TEST_CASE("any of the alternatives is enough, and all groups of one are needed") {
   ApprovalTerms wanted = terms(1);
   wanted.policy = policy_of({{"usual", {}, {}, {group_of(1, {"alice", "bob"}), group_of(1, {"carol"})}},
