@@ -316,11 +316,7 @@ MadeCrl LocalProvider::publish_crl(Instant now) {
 MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
   const x509::Certificate issuer = certificate();
   expect_not_suspended(issuer.subject());
-  const auto& usage = issuer.content().key_usage;
-  if (usage && !usage->has(x509::KeyUsage::crl_sign)) {
-    throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
-                                                issuer.subject().to_string(), x509::to_string(*usage))};
-  }
+  ca::expect_crl_signer(issuer);
   Revocations& book = dependencies_.revocations();
   const std::string id = issuer_id(issuer.subject());
   const auto last = book.last_crl(id);

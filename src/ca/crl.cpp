@@ -186,6 +186,13 @@ Bytes signed_crl(ByteView to_be_signed, const x509::Certificate& issuer, x509::S
   return crl;
 }
 
+void expect_crl_signer(const x509::Certificate& issuer) {
+  const auto& usage = issuer.content().key_usage;
+  if (!usage || usage->has(x509::KeyUsage::crl_sign)) return;
+  throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
+                                              issuer.subject().to_string(), x509::to_string(*usage))};
+}
+
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer) {
   const x509::CertificateList list = x509::parse_crl(crl);
   if (x509::likeness(list.tbs.issuer, issuer.subject()) > x509::Likeness::other_spelling) {

@@ -51,6 +51,9 @@ std::vector<LintFinding> lint_crl(ByteView to_be_signed, Instant now);
 Bytes signed_crl(ByteView to_be_signed, const x509::Certificate& issuer, x509::Signer& key,
                  const x509::SignatureAlgorithm& algorithm, Instant now);
 
+// Throws refused for an issuer whose key usage does not let it sign CRLs (RFC 5280 §4.2.1.3).
+void expect_crl_signer(const x509::Certificate& issuer);
+
 // What somebody published as the CRL of this issuer: its number. Throws invalid_input for what is none, of another
 // issuer, without a number, or not signed by its key.
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer);

@@ -44,11 +44,7 @@ void expect_to_publish(const Authority& authority, const x509::Certificate& issu
                 fmt::format("provider {} does not say where its CRL goes, and the first act is one", authority.name)}
         .hint("add  crl: {file: /srv/www/issuing.crl}");
   }
-  const auto& usage = issuer.content().key_usage;
-  if (usage && !usage->has(x509::KeyUsage::crl_sign)) {
-    throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
-                                                issuer.subject().to_string(), x509::to_string(*usage))};
-  }
+  ca::expect_crl_signer(issuer);
   if (issuer.tbs.validity.not_after <= now) {
     throw Error{ErrorKind::refused, fmt::format("the certificate of {} ended {}: no CRL of it would be valid",
                                                 issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after))};

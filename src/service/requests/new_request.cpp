@@ -10,7 +10,6 @@
 
 #include <fmt/core.h>
 
-#include <limits>
 #include <set>
 #include <utility>
 #include <variant>
@@ -80,8 +79,11 @@ void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
 void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key) {
   if (key.source != workflow::KeyWish::Source::brought) return;
   workflow::Requests::ListQuery query;
+  // An enrolment of the same CSR is found by its work; here a renewal is looked for, among the last of a key that many may
+  // be for.
+  constexpr unsigned kMost = 100;
   query.open_only = true;
-  query.most = std::numeric_limits<unsigned>::max();
+  query.most = kMost;
   query.spki = key.spki;
   for (const auto& request : store.list(query)) {
     const auto& id = request.order.id.str();

@@ -35,7 +35,7 @@ workflow::Order order_of(const NewRequest& request);
 // store's promise (Store::create).
 void refuse_duplicate(workflow::Requests& store, const NewRequest& request);
 
-// Likewise one CSR that somebody brought is in no two open requests at a provider, an enrolment and a renewal; keys of
+// Likewise one CSR that somebody brought is in no two open requests at a provider, an enrolment and a renewal (among the last hundred of a key); keys of
 // tokens are not looked at. Throws conflict.
 void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key);
 
