@@ -113,7 +113,10 @@ bool Engine::Impl::commit_kept() {
         continue;
       }
       if (!kept_[i].aside.empty()) store_->forget_aside(kept_[i].aside);
-      if (!kept_[i].work.lane.empty()) --taken_[kept_[i].work.lane];
+      const Work& work = kept_[i].work;
+      if (work.lane.empty()) continue;
+      --taken_[work.lane];
+      if (is_once_only(work.claim.effect.name)) --once_only_[work.lane];
     }
     kept_ = std::move(rest);
     if (trouble) {

@@ -43,7 +43,29 @@ ClaimQuery Engine::Impl::query() {
     if (pause != paused_.end() && pause->second > clock_.since_boot()) continue;
     query.lanes[lane] = pauses_.free_places(lane, places, taken_[lane], clock_.since_boot());
   }
+  trial_ = lane_to_try(query);
+  if (trial_ && has_once_only_beside(*trial_)) query.lanes[*trial_] = 0;
   return query;
+}
+
+// A lane in which workers died, when there is something to do in it: the call may end this process too, and the answer
+// to every call with it. What may not be repeated is not under way meanwhile: an order whose answer is lost may need a
+// person.
+std::optional<std::string> Engine::Impl::lane_to_try(ClaimQuery query) {
+  for (const std::string& lane : pauses_.suspects(clock_.since_boot())) {
+    if (taken_[lane] > 0) return lane;
+    const auto places = query.lanes.find(lane);
+    if (places == query.lanes.end() || places->second == 0) continue;
+    query.lanes = {*places};
+    const std::optional<Instant> due = store_->next_due(query);
+    if (due && *due <= clock_.now()) return lane;
+  }
+  return std::nullopt;
+}
+
+bool Engine::Impl::has_once_only_beside(const std::string& lane) const {
+  return std::any_of(once_only_.begin(), once_only_.end(),
+                     [&](const auto& one) { return one.first != lane && one.second > 0; });
 }
 
 void Engine::Impl::settle_permissions() {
@@ -100,6 +122,13 @@ void Engine::Impl::start_or_wait(Claim& claim, std::vector<Claim>& once_only) {
                                  GiveBack::Counts::no});
   }
   const std::string lane = lane_of(claim.effect, order);
+  if (trial_ && *trial_ != lane && is_once_only(claim.effect.name)) {
+    constexpr Duration kPause = std::chrono::seconds{1};
+    return give_back_.push_back(
+        {claim.effect_id, clock_.now() + kPause,
+         fmt::format("a call of {}, in which workers died, is tried first", spoken_lane(*trial_)),
+         GiveBack::Counts::no});
+  }
   const auto rate = options_.per_minute.find(order.provider);
   if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
     const auto pause = paused_.find(lane);
@@ -217,9 +246,12 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
 void Engine::Impl::start(Claim claim) {
   const std::string lane = lane_of(claim.effect, claim.record.order);
   unsigned& taken = taken_[lane];
+  unsigned& once_only = once_only_[lane];
+  const bool is_one = is_once_only(claim.effect.name);
   tell(&EngineObserver::started, claim);
   pool_.start({std::move(claim), lane, options_.limit_of(lane)});
   ++taken;
+  if (is_one) ++once_only;
 }
 
 // ---- the rounds -----------------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ class Engine::Impl {
   OutcomePolicy judge() const { return {options_.worker, clock_.now()}; }
 
   ClaimQuery query();
+  std::optional<std::string> lane_to_try(ClaimQuery query);
+  bool has_once_only_beside(const std::string& lane) const;
   void collect();
   bool commit_kept();
   bool commit_once(std::vector<bool>& done);
@@ -113,8 +115,10 @@ class Engine::Impl {
   Instant started_at_;
   std::atomic<bool> stopping_{false};
   std::map<std::string, unsigned> taken_;           // places in use, by lane
+  std::map<std::string, unsigned> once_only_;       // once-only calls among them
   std::map<std::string, Duration> paused_;          // lanes whose rate is used up, until when: Clock::since_boot
   LanePauses pauses_;                               // lanes that are down
+  std::optional<std::string> trial_;                // the one of them whose call may end this process
   std::set<std::string> back_;                      // lanes that came back, to be told to the other processes
   std::set<std::string> answered_;                  // lanes that were never down here, with a call that came through
   std::map<std::string, std::uint64_t> came_back_;  // LaneFacts::came_back, as last seen

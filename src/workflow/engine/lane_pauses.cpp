@@ -67,8 +67,22 @@ void LanePauses::wake(const std::string& lane) {
 
 void LanePauses::suspect(const std::string& lane, Duration pause, Duration now) {
   Lane& one = lanes_[lane];
+  one.suspected = true;
   one.until = std::max(one.until, now + pause);
   if (pause > Duration::zero()) one.told = true;
+}
+
+void LanePauses::survived(const std::string& lane) {
+  const auto found = lanes_.find(lane);
+  if (found != lanes_.end()) found->second.suspected = false;
+}
+
+std::vector<std::string> LanePauses::suspects(Duration now) const {
+  std::vector<std::string> all;
+  for (const auto& [lane, one] : lanes_) {
+    if (one.suspected && one.until <= now) all.push_back(lane);
+  }
+  return all;
 }
 
 unsigned LanePauses::free_places(const std::string& lane, unsigned places, unsigned taken, Duration now) const {

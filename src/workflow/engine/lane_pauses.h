@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace hsmbridge::workflow {
 
@@ -48,8 +49,12 @@ class LanePauses {
   Came works(const std::string& lane);
   // Somebody says that it may work again: it is tried at once.
   void wake(const std::string& lane);
-  // It is left alone for `pause` and then tried with one call at a time.
+  // Workers died with a call of it in hand. It is left alone for `pause` and then tried with one call at a time.
   void suspect(const std::string& lane, Duration pause, Duration now);
+  // A call ended and this worker is still there, whatever it said.
+  void survived(const std::string& lane);
+  // The suspects that may be tried now: of none of them has a call ended yet.
+  std::vector<std::string> suspects(Duration now) const;
   bool any() const { return !lanes_.empty(); }
   // How many calls may begin now where `places` are configured and `taken` are in use.
   unsigned free_places(const std::string& lane, unsigned places, unsigned taken, Duration now) const;
@@ -61,6 +66,7 @@ class LanePauses {
     unsigned times = 0;
     Duration until{};
     bool told = false;          // somebody was told that it is down
+    bool suspected = false;     // its next call may end this process
     std::set<std::string> met;  // the requests that met it
   };
   std::map<std::string, Lane> lanes_;                        // those that are down

@@ -38,6 +38,7 @@ LaneWord word_about_lane(const Finished& finished) {
 // One word when a lane goes down and one when it works again, however many requests wait for it.
 void Engine::Impl::note_lane(Finished& finished) {
   const std::string& lane = finished.work.lane;
+  if (finished.begun) pauses_.survived(lane);
   switch (word_about_lane(finished)) {
     case LaneWord::unclear:
       return;

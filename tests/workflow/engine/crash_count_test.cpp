@@ -5,10 +5,12 @@
 #include "workflow/machine/backoff.h"
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace hsmbridge;
@@ -202,6 +204,53 @@ TEST_CASE_METHOD(Fixture, "deaths in several lanes are told apart by trying one 
   clock.advance(5s);
   settle(worker);
   CHECK(runner.calls_of("ensure_key") == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "nothing is submitted while a lane is tried in which a worker died") {
+  create(*store, order);
+  claim_and_die({{"token:web", 2}});
+  Order ready = order_of("READY", clock.now());
+  create_ready_to_submit(*store, ready);
+  const auto submitted = [&] { return runner.calls_of("submit:1"); };
+  runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
+    CHECK(submitted() == 0);
+    return runner.usual(claim, now);
+  };
+  Engine worker(open(), runner, clock, engine_options("w"));
+  REQUIRE(worker.step());
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of " + order.id.str()});
+  CHECK(store->effect_status(ready.id).at(0).failures == 0);
+  clock.advance(1s);
+  settle(worker);
+  CHECK(submitted() == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "a lane in which workers died is not tried while the answer to a submission is awaited") {
+  create(*store, order);
+  for (int death = 0; death < 2; ++death) claim_and_die({{"token:web", 2}});
+  Order ready = order_of("READY", clock.now());
+  create_ready_to_submit(*store, ready);
+  std::atomic<bool> answered{false};
+  std::atomic<bool> tried_before{false};
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    if (claim.record.order.id == ready.id) {
+      clock.advance(5s);  // the pause of the token's lane is over
+      std::this_thread::sleep_for(1s);
+      answered = true;
+    }
+    return runner.usual(claim, now);
+  };
+  runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
+    tried_before = !answered;
+    return runner.usual(claim, now);
+  };
+  Engine worker(open(), runner, clock, engine_options("w"));
+  worker.run([&](Store& now) {
+    return name_of(now.find(order.id)->state) == StateName::awaiting_approval &&
+           name_of(now.find(ready.id)->state) == StateName::awaiting_approval;
+  });
+  CHECK(answered);
+  CHECK_FALSE(tried_before);
 }
 
 TEST_CASE_METHOD(Fixture, "a worker that died in a submission is a death of the provider's lane") {
