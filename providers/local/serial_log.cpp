@@ -30,13 +30,28 @@ void append_to_serial_log(const std::filesystem::path& file, const x509::TbsCert
   };
   const Descriptor log(::open(file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!log.valid() || ::flock(log.get(), LOCK_EX) != 0) fail("opened");
-  // Half a line that a full disk or a crash left would spoil the one that follows.
-  off_t size = ::lseek(log.get(), 0, SEEK_END);
-  for (char last = '\n'; size > 0; --size) {
-    if (::pread(log.get(), &last, 1, size - 1) != 1) fail("read");
-    if (last == '\n') break;
+  const off_t size = ::lseek(log.get(), 0, SEEK_END);
+  char kind[2] = {'V', '\t'};
+  if (size < 0 || (size > 0 && ::pread(log.get(), kind, sizeof kind, 0) < 1)) fail("read");
+  if (kind[0] != 'V' || kind[1] != '\t') {
+    throw Error{ErrorKind::unavailable, fmt::format("{} is no serial log, and was not touched", file.string())}.hint(
+        "nothing was signed; name a file of its own as `serial_log`");
   }
-  if (size < 0 || ::ftruncate(log.get(), size) != 0) fail("written");
+  // Half a line that a full disk or a crash left would spoil the one that follows. One that was copied without its end
+  // is whole.
+  off_t kept = size;
+  unsigned tabs = 0;
+  for (char last = '\n'; kept > 0; --kept) {
+    if (::pread(log.get(), &last, 1, kept - 1) != 1) fail("read");
+    if (last == '\n') break;
+    tabs += last == '\t' ? 1 : 0;
+  }
+  constexpr unsigned kTabs = 5;
+  if (kept < size && tabs == kTabs) {
+    if (::write(log.get(), "\n", 1) != 1) fail("written");
+  } else if (::ftruncate(log.get(), kept) != 0) {
+    fail("written");
+  }
   // In one piece: several processes may append.
   const ssize_t written = ::write(log.get(), line.data(), line.size());
   if (written >= 0 && static_cast<std::size_t>(written) != line.size()) errno = ENOSPC;

@@ -112,13 +112,14 @@ class Comparison {
     const auto found = all_.find(serial);
     if (found == all_.end()) {
       if (sources_.index && !self_issued) problem(fmt::format("the index lacks {} (serial number {})", place, serial));
-      all_[serial] = {serial, certificate.subject().to_string(), certificate.tbs.validity.not_after, std::nullopt,
-                      place};
+      all_[serial] = {serial, certificate.subject().to_string(),  certificate.tbs.validity.not_after, std::nullopt,
+                      place,  x509::spki_hash(certificate.spki())};
     } else if (found->second.not_after != certificate.tbs.validity.not_after) {
       problem(fmt::format("serial number {}: {} says that it ends {}, and {} says {}", serial, found->second.place,
                           rfc3339(found->second.not_after), place, rfc3339(certificate.tbs.validity.not_after)));
     } else {
       found->second.subject = certificate.subject().to_string();
+      found->second.key = x509::spki_hash(certificate.spki());
     }
   }
 

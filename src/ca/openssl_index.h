@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/strong.h"
 
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ struct IssuedBefore {
   Instant not_after;
   std::optional<RevokedBefore> revoked;
   std::string place;  // where that is written: "index.txt, line 12"
+  SpkiHash key = {};  // of the certificate, where that is there
 
   bool operator==(const IssuedBefore&) const = default;
 };

@@ -128,8 +128,8 @@ bool SqliteStore::is_issuer(const std::string& fingerprint) {
 }
 
 // Only what is newly known changes a record: a key that is used again keeps the kind that it was made with, its first
-// public key stays the pinned one, a plan never undoes a birth, and what is retired, destroyed or compromised is not
-// revived by being found in a token.
+// public key stays the pinned one, a plan never undoes a birth, and what is retired or destroyed is not revived by being
+// found in a token. What is compromised stays that for ever: somebody else may have it, also when it is destroyed here.
 void SqliteStore::put(const KeyRecord& key) {
   database_->run(
       "INSERT INTO keys (token, cka_id, label, spec, spki, status, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
@@ -137,8 +137,8 @@ void SqliteStore::put(const KeyRecord& key) {
       "label = CASE WHEN excluded.label = '' THEN keys.label ELSE excluded.label END, "
       "spec = CASE WHEN excluded.spec = '' THEN keys.spec ELSE excluded.spec END, "
       "spki = CASE WHEN keys.spki = '' THEN excluded.spki ELSE keys.spki END, "
-      "status = CASE WHEN excluded.status LIKE 'planned%' "
-      "OR keys.status IN ('retired', 'destroyed', 'compromised') AND excluded.status = 'active' "
+      "status = CASE WHEN excluded.status LIKE 'planned%' OR keys.status = 'compromised' "
+      "OR keys.status IN ('retired', 'destroyed') AND excluded.status = 'active' "
       "THEN keys.status ELSE excluded.status END, "
       "changed_at = CASE WHEN excluded.status LIKE 'planned%' OR excluded.status = keys.status "
       "THEN keys.changed_at ELSE excluded.changed_at END",

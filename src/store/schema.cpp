@@ -238,6 +238,7 @@ CREATE TABLE certified_elsewhere (
   serial    TEXT NOT NULL,
   subject   TEXT NOT NULL,
   not_after INTEGER NOT NULL,
+  spki      TEXT NOT NULL DEFAULT '',  -- of its key; '' where the certificate itself was not there
   PRIMARY KEY (issuer, serial)
 ) STRICT, WITHOUT ROWID;
 -- Each time that a store which was an older copy of itself was accepted.

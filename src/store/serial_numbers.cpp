@@ -58,8 +58,8 @@ bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certif
     database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, '', ?)",
                    takeover.issuer, certificate.serial, at);
   }
-  database_->run("INSERT INTO certified_elsewhere (issuer, serial, subject, not_after) VALUES (?, ?, ?, ?)",
-                 takeover.issuer, certificate.serial, certificate.subject, certificate.not_after);
+  database_->run("INSERT INTO certified_elsewhere (issuer, serial, subject, not_after, spki) VALUES (?, ?, ?, ?, ?)",
+                 takeover.issuer, certificate.serial, certificate.subject, certificate.not_after, certificate.key);
   return true;
 }
 
@@ -127,6 +127,34 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
   return insert(crl);
 }
 
+// What a revocation that came from elsewhere means for the records.
+void SqliteStore::follow(const workflow::RevokedSerial& revoked, const Cause& cause) {
+  using Of = workflow::StatusChange::Of;
+  constexpr unsigned kOnHold = 6;  // RFC 5280 §5.3.1
+  constexpr unsigned kCompromise = 1;
+  SpkiHash key;
+  std::string here;
+  {
+    Query row = database_->query(
+        "SELECT c.fingerprint, c.spki FROM serial_numbers n JOIN certificates c ON c.request = n.request "
+        "WHERE n.issuer = ?1 AND n.serial = ?2 AND n.request <> '' AND c.serial = ?2",
+        revoked.issuer, revoked.serial);
+    if (row.row()) row.into(0, here, key);
+  }
+  if (!here.empty()) {
+    change_record(
+        {Of::certificate, here, {}, revoked.reason == kOnHold ? workflow::status::kHeld : workflow::status::kRevoked},
+        cause);
+  } else if (const auto elsewhere = certified_elsewhere(revoked.issuer, revoked.serial)) {
+    key = elsewhere->key;
+  }
+  if (revoked.reason != kCompromise || key.empty()) return;
+  change_record({Of::key, key.str(), {}, workflow::status::kCompromised}, cause);
+  // Also one that is nobody's here: no certificate is issued for it any more.
+  if (keys({key, std::nullopt, std::nullopt}).empty())
+    put(workflow::KeyRecord{"", "", "", "", key, workflow::status::kCompromised, cause.at});
+}
+
 workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::string& kind, const Json& fact,
                                            const std::string& actor, Instant at) {
   Database::Write write(*database_);
@@ -136,7 +164,9 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
     if (put(takeover, one, at)) ++taken.certificates;
   }
   for (const workflow::RevokedSerial& one : takeover.revoked) {
-    if (put(one)) ++taken.revoked;
+    if (!put(one)) continue;
+    ++taken.revoked;
+    follow(one, {actor, at, ""});
   }
   taken.crl = put_last_crl(takeover, at);
   const bool resumed = tells_everything && resume(takeover.issuer, at);
@@ -149,9 +179,12 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
 std::optional<CertifiedElsewhere> SqliteStore::certified_elsewhere(const std::string& issuer,
                                                                    const std::string& serial) {
   Query row = database_->query(
-      "SELECT serial, subject, not_after FROM certified_elsewhere WHERE issuer = ? AND serial = ?", issuer, serial);
+      "SELECT serial, subject, not_after, spki FROM certified_elsewhere WHERE issuer = ? AND serial = ?", issuer,
+      serial);
   if (!row.row()) return std::nullopt;
-  return CertifiedElsewhere{row.text(0), row.text(1), row.instant(2)};
+  CertifiedElsewhere there;
+  row.into(0, there.serial, there.subject, there.not_after, there.key);
+  return there;
 }
 
 std::optional<Instant> SqliteStore::end_of_certificate(const std::string& issuer, const std::string& serial) {

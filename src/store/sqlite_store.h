@@ -146,6 +146,7 @@ class SqliteStore final : public workflow::Store {
   // restored.cpp
   std::optional<std::string> restored() override;
   bool accept_restored(const std::string& actor, Instant at) override;
+  std::optional<Instant> restored_at() override;
 
   // The look itself: what makes it an older copy, now.
   std::optional<std::string> older_than_its_mark();
@@ -199,6 +200,7 @@ class SqliteStore final : public workflow::Store {
   void set_installed(const std::string& fingerprint, const std::vector<std::string>& targets);
   void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
   void follow(const workflow::Step& step, const workflow::Order& order);
+  void follow(const workflow::RevokedSerial& revoked, const Cause& cause);
   // serial_numbers.cpp
   bool put(const workflow::Takeover& takeover, const workflow::CertifiedElsewhere& certificate, Instant at);
   bool put_last_crl(const workflow::Takeover& takeover, Instant at);

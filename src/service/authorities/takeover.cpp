@@ -176,7 +176,7 @@ Takeover takeover_of(const ca::Inventory& inventory, const std::string& issuer, 
   takeover.issuer = issuer;
   takeover.from = from;
   for (const ca::IssuedBefore& one : inventory.certificates) {
-    takeover.certificates.push_back({one.serial, one.subject, one.not_after});
+    takeover.certificates.push_back({one.serial, one.subject, one.not_after, one.key});
   }
   for (const ca::Inventory::Revoked& one : inventory.revoked) {
     takeover.revoked.push_back({issuer, one.serial, one.how.reason, one.how.at, one.until, ""});
@@ -274,22 +274,28 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
       .hint("what was issued here: hsmbridge cert list, and hsmbridge cert revoke CERT");
 }
 
-void revoke_elsewhere(workflow::Store& store, Logbook& log, const ForeignCertificate& certificate,
+void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, const ForeignCertificate& certificate,
                       const std::string& reason) {
   const auto* const row = workflow::revocation_reason(reason);
   if (row == nullptr) throw Error{ErrorKind::invalid_input, fmt::format("there is no reason '{}'", reason)};
-  const auto& [serial, subject, not_after] = certificate.certificate;
-  if (const auto before = store.revocation(certificate.issuer, serial)) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("the serial number {} was revoked {}", serial, rfc3339(before->revoked_at))};
+  if (row->name == workflow::kCertificateHold) {
+    throw Error{ErrorKind::invalid_input,
+                "a CA of this bridge puts no certificate on hold: what it revokes stays revoked"};
   }
-  log.record("ca-revoked", Json::object({{"provider", certificate.authority.name},
-                                         {"issuer", certificate.issuer},
-                                         {"serial", serial},
-                                         {"subject", subject},
-                                         {"reason", std::string(row->name)}}));
-  store.revoke(
-      {certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(log.now()), not_after, ""});
+  const auto& [serial, subject, not_after, key] = certificate.certificate;
+  Takeover told;
+  told.issuer = certificate.issuer;
+  told.revoked = {
+      {certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, ""}};
+  const Json fact = Json::object({{"provider", certificate.authority.name},
+                                  {"issuer", certificate.issuer},
+                                  {"serial", serial},
+                                  {"subject", subject},
+                                  {"reason", std::string(row->name)}});
+  if (!store.take_over(told, "ca-revoked", fact, actor.name, now).nothing()) return;
+  const auto before = store.revocation(certificate.issuer, serial);
+  throw Error{ErrorKind::conflict, fmt::format("the serial number {} was revoked {}", serial,
+                                               before ? rfc3339(before->revoked_at) : "before")};
 }
 
 }  // namespace hsmbridge::service

@@ -57,8 +57,8 @@ struct ForeignCertificate {
 };
 ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
                                        const std::string& serial);
-// It is on the CA's next CRL. Throws conflict where it is revoked, invalid_input for a word that is no reason.
-void revoke_elsewhere(workflow::Store& store, Logbook& log, const ForeignCertificate& certificate,
+// It is on the CA's next CRL. Throws conflict where it is revoked, invalid_input for a word that is no reason or a hold.
+void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, const ForeignCertificate& certificate,
                       const std::string& reason);
 
 }  // namespace hsmbridge::service

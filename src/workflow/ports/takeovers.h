@@ -16,6 +16,7 @@ struct CertifiedElsewhere {
   std::string serial;
   std::string subject;
   Instant not_after{};
+  SpkiHash key = {};  // empty where the certificate itself was not there
 
   bool operator==(const CertifiedElsewhere&) const = default;
 };
@@ -52,7 +53,8 @@ class Takeovers {
 
   // All of it that is not known yet, or nothing, in one transaction with the leaf `kind` and `fact`, which is left out
   // where nothing is new. Serial numbers are taken for good, the numbers of CRLs go on from there. A revocation that is
-  // known stays as it was written down first. Throws conflict for a serial number that was given here (from
+  // known stays as it was written down first; by another one the certificate of that number is revoked here too, and
+  // with the reason keyCompromise its key is compromised, whoever has it. Throws conflict for a serial number that was given here (from
   // another_program) or that ends at another time than was said before, and for a CRL that cannot be the last one: its
   // number was given to another one, or a later one was given here.
   virtual TakenOver take_over(const Takeover& takeover, const std::string& kind, const Json& fact,

@@ -19,8 +19,8 @@ struct Restored : Place {
     REQUIRE(enroll("web", "web.example.com").status == 0);
     std::filesystem::create_directory(cli / "since");
     std::filesystem::rename(cli / "www.pem", cli / "since/second.pem");
-    revoke("www.example.com");
-    revoke("web.example.com");
+    revoke("www.example.com", "keyCompromise");
+    revoke("web.example.com", "superseded");
     REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
     std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
 
@@ -28,10 +28,10 @@ struct Restored : Place {
     std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
     CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
   }
-  void revoke(const std::string& name) const {
+  void revoke(const std::string& name, const std::string& reason) const {
     const Json listed = cli.run({"cert", "list", "--json", "--name", name}).json();
     const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
-    const auto done = cli.run({"cert", "revoke", certificate, "--reason", "superseded", "--yes"});
+    const auto done = cli.run({"cert", "revoke", certificate, "--reason", reason, "--yes"});
     INFO(done.err);
     REQUIRE(done.status == 0);
   }
@@ -73,6 +73,12 @@ TEST_CASE_METHOD(Restored, "a CA of a restored store goes on once it was given i
   has(flat(resumed.out), "CRL 3 of issuing with 2 revoked");
   CHECK(is_revoked("first.pem"));
   CHECK(is_revoked("since/second.pem"));
+  // What the CRL says counts for the records too.
+  const auto www = cli.run({"cert", "list", "--all", "--json", "--name", "www.example.com"}).json();
+  CHECK(www.at("certificates").as_array().at(0).at("status").as_string() == "revoked");
+  const auto stolen = cli.run({"enroll", "--profile", "server", "--key", "www", "--san", "dns:www.example.com"});
+  CHECK(stolen.status == 4);
+  has(flat(stolen.err), "compromised");
   const auto request = cli.run({"request", "list", "--open", "--json"}).json();
   const auto id = request.at("requests").as_array().at(0).at("id").as_string();
   REQUIRE(cli.run({"request", "cancel", id}).status == 0);

@@ -258,8 +258,11 @@ void MemoryStore::Transaction::put(const KeyRecord& key) {
     if (!key.label.empty()) known.label = key.label;
     if (!key.spec.empty()) known.spec = key.spec;
     if (known.spki.empty()) known.spki = key.spki;
-    const bool over = is_of({status::kRetired, status::kDestroyed, status::kCompromised}, known.status);
-    if (is_planned(key.status) || key.status == known.status || (over && key.status == status::kActive)) return;
+    const bool over = is_of({status::kRetired, status::kDestroyed}, known.status);
+    if (is_planned(key.status) || key.status == known.status || known.status == status::kCompromised ||
+        (over && key.status == status::kActive)) {
+      return;
+    }
     known.status = key.status;
     known.changed_at = key.changed_at;
     return;

@@ -20,6 +20,31 @@ std::optional<Instant> end_here(const Content& all, const std::string& issuer, c
   return std::nullopt;
 }
 
+// What a revocation that came from elsewhere means for the records.
+template <class Transaction, class Content>
+void follow(Transaction& transaction, Content& all, const RevokedSerial& revoked, const std::string& actor,
+            Instant at) {
+  constexpr unsigned kOnHold = 6, kCompromise = 1;
+  SpkiHash key;
+  const auto request = all.taken_for.find({revoked.issuer, revoked.serial});
+  for (const auto& one : all.certificates) {
+    if (request == all.taken_for.end() || one.record.request.str() != request->second) continue;
+    key = one.record.spki;
+    const std::string fingerprint = one.record.fingerprint;
+    transaction.change(
+        {StatusChange::Of::certificate, fingerprint, {}, revoked.reason == kOnHold ? status::kHeld : status::kRevoked},
+        actor, at, "");
+    break;
+  }
+  if (const auto found = all.elsewhere.find({revoked.issuer, revoked.serial}); found != all.elsewhere.end()) {
+    key = found->second.key;
+  }
+  if (revoked.reason != kCompromise || key.empty()) return;
+  transaction.change({StatusChange::Of::key, key.str(), {}, status::kCompromised}, actor, at, "");
+  const bool known = std::any_of(all.keys.begin(), all.keys.end(), [&](const auto& one) { return one.spki == key; });
+  if (!known) transaction.put(KeyRecord{"", "", "", "", key, status::kCompromised, at});
+}
+
 template <class Content>
 bool take(Content& all, const Takeover& takeover, const CertifiedElsewhere& certificate) {
   const auto known = all.elsewhere.find({takeover.issuer, certificate.serial});
@@ -71,7 +96,7 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
                                  const std::string& actor, Instant at) {
   bool resumed = false;
   return write(
-      [&](Transaction&, Content& all) {
+      [&](Transaction& transaction, Content& all) {
         const bool tells_everything =
             takeover.from == Takeover::From::a_lost_store || all.serials[takeover.issuer].empty();
         TakenOver taken;
@@ -79,7 +104,9 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
           if (take(all, takeover, one)) ++taken.certificates;
         }
         for (const RevokedSerial& one : takeover.revoked) {
-          if (all.revoked.try_emplace(std::pair(one.issuer, one.serial), one).second) ++taken.revoked;
+          if (!all.revoked.try_emplace(std::pair(one.issuer, one.serial), one).second) continue;
+          ++taken.revoked;
+          follow(transaction, all, one, actor, at);
         }
         taken.crl = take_crl(all, takeover);
         resumed = tells_everything && !all.restorations.empty() &&

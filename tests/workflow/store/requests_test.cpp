@@ -233,7 +233,7 @@ TEST_CASE_METHOD(Fixture, "a key's record learns what is new and forgets nothing
   // Another key under the same plan does not take the place of the first.
   put({"web", "key", id, "ec:P-256", SpkiHash{"cd34"}, "active", clock.now()});
   CHECK(only().spki == SpkiHash{"ab12"});
-  for (const std::string over : {"retired", "compromised", "destroyed"}) {
+  for (const std::string over : {"retired", "destroyed", "compromised"}) {
     put({"web", "key", id, "", SpkiHash{"ab12"}, over, clock.now()});
     put({"web", "key", id, "", SpkiHash{"ab12"}, "active", clock.now()});
     CHECK(only().status == over);

@@ -90,6 +90,34 @@ TEST_CASE_METHOD(Takeovers, "what a CA did elsewhere is known from then on, and 
   CHECK(other->take_crl_number("old", 0, clock.now()) == 43);
 }
 
+TEST_CASE_METHOD(Takeovers, "the key of what was revoked elsewhere for keyCompromise is compromised here") {
+  const SpkiHash stolen{std::string(64, '5')};
+  const auto status_of_it = [&] {
+    const auto keys = store->keys({stolen, std::nullopt, std::nullopt});
+    return keys.empty() ? std::string() : keys.front().status;
+  };
+  takeover.certificates[0].key = stolen;
+  takeover.certificates[1].key = SpkiHash{std::string(64, '6')};
+  const SpkiHash ours{std::string(64, '6')};
+  const auto record = [&](const std::string& status) {
+    store->record_key({"web", "www", "07", "ec:P-256", ours, status, clock.now()}, "test", "{}", "ann", clock.now());
+  };
+  record("active");
+  take();
+  CHECK(store->certified_elsewhere("old", "10")->key == stolen);
+  REQUIRE(store->keys({ours, std::nullopt, std::nullopt}).size() == 1);
+  CHECK(store->keys({ours, std::nullopt, std::nullopt})[0].status == "compromised");
+  CHECK(status_of_it().empty());
+  takeover.revoked.push_back({"old", "10", 1, clock.now(), clock.now() + 24h, ""});
+  CHECK(take() == TakenOver{0, 1, false});
+  CHECK(status_of_it() == "compromised");
+  // Whatever is heard of it later.
+  for (const std::string later : {"active", "destroyed", "retired"}) {
+    record(later);
+    CHECK(store->keys({ours, "web", std::nullopt}).at(0).status == "compromised");
+  }
+}
+
 TEST_CASE_METHOD(Takeovers, "the same again is nothing new, and what came meanwhile is added") {
   take();
   CHECK(take() == TakenOver{});

@@ -177,7 +177,7 @@ ExitCode revoke_foreign(Invocation& invocation) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
   }
-  service::revoke_elsewhere(*store, context.log(), found, *reason);
+  service::revoke_elsewhere(wiring.actor(), *store, wiring.clock().now(), found, *reason);
   invocation.output.result(
       "hsmbridge.ca-revoke/1",
       Json::object({{"name", found.authority.name}, {"serial", certificate.serial}, {"reason", *reason}}),
