@@ -14,6 +14,16 @@
 
 namespace hsmbridge::service {
 
+// What a process's own configuration wants before an order is submitted now, which may be another thing than the order
+// pinned.
+struct ReleaseTerms {
+  std::optional<approval::Policy> approval;  // whose approvals at this bridge; nothing where nobody's
+  std::string environment = "real";          // what approvals say of the store: "real" or "rehearsal"
+  bool command = false;                      // an operator's
+  // When a store that was an older copy of itself was accepted last: what was said of a round before is not all known.
+  std::optional<Instant> restored_at = std::nullopt;
+};
+
 // What effects need of the outside world, by the names of the configuration. `tools` introduces it.
 // Thread rule: every function may be called from many effect threads at once.
 class Dependencies {
@@ -29,9 +39,8 @@ class Dependencies {
   // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
   // order in the store names one too, and whoever can write the store could name any.
   virtual std::vector<std::string> hook_of(const std::string& profile) = 0;
-  // Whose approvals at this bridge this process's own configuration wants for a profile now, which may be another policy
-  // than the one that an order pinned. Nothing where it wants none. Throws what approval_policy_of throws.
-  virtual std::optional<approval::Policy> approval_policy(const std::string& profile) = 0;
+  // Throws what release_terms_of throws (requests/approval_terms.h).
+  virtual ReleaseTerms release_terms(const workflow::Order& order) = 0;
   // The clock by which the engine counts the deadlines of calls.
   virtual const Clock& clock() const = 0;
 };

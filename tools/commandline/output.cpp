@@ -193,6 +193,7 @@ void ResultRows::finish(const Json& behind, std::string_view nothing) {
 
 bool confirm(Output& output, std::string_view question, std::string_view without_terminal) {
   if (::isatty(STDIN_FILENO) != 1 || !output.stderr_is_terminal()) {
+    write_out(stderr, printable_lines(question) + "\n");
     throw Error{ErrorKind::refused, "there is no terminal to confirm this, so nothing was done"}.hint(
         std::string(without_terminal));
   }

@@ -58,6 +58,7 @@ std::string against_person(const LocalQuestion& question, const std::string& per
 // The draft as a person reads it, and what of it is not as requested.
 struct Decoded {
   std::string text;
+  std::vector<std::string> facts;  // of the order
   std::vector<std::string> objections;
   std::vector<std::string> deviations;
 };
@@ -122,9 +123,33 @@ void decode_csr(const LocalQuestion& question, Decoded& decoded) {
   }
 }
 
+// What the order says beside the draft, which a vote is bound to too.
+void tell_order(const LocalQuestion& question, Decoded& decoded) {
+  const auto& [order, prepared] = question;
+  const auto& wish = workflow::enrolment_of(order);
+  const auto say = [&](const std::string& what) { decoded.facts.push_back(what); };
+  if (order.brought_csr().empty()) {
+    say(fmt::format("key {} in token {}{}", prepared.key.label, order.token(),
+                    prepared.key.made_here ? ", made for it" : ""));
+  } else {
+    say("a CSR that somebody else made");
+  }
+  for (const auto& flaw : prepared.key.flaws) decoded.deviations.push_back("of the key is accepted: " + flaw);
+  if (!wish.content.accept.empty()) say("accepted of the certificate: " + joined(wish.content.accept, ", "));
+  if (wish.content.validity > Duration::zero()) say("valid for " + spoken(wish.content.validity));
+  if (!prepared.draft.provider_state.empty() && prepared.draft.to_be_signed.empty()) {
+    say("sent beside the CSR: " + prepared.draft.provider_state);
+  }
+  for (const auto& target : wish.targets) {
+    say("goes to " + target.name + (target.detail.empty() ? "" : " " + target.detail));
+  }
+  if (order.deadline) say("given up at " + rfc3339(*order.deadline));
+}
+
 Decoded decoded_of(const LocalQuestion& question, Instant now) {
   Decoded decoded;
   try {
+    tell_order(question, decoded);
     const auto& prepared = question.prepared;
     if (x509::spki_hash(x509::parse_csr(prepared.draft.csr).spki) != prepared.key.spki) {
       decoded.objections.emplace_back("the CSR is for another key than that of the request");
@@ -288,6 +313,14 @@ LocalQuestion question_in(std::string_view text) {
   }
 }
 
+ShownDraft shown_draft(const LocalQuestion& question, Instant now) {
+  auto decoded = decoded_of(question, now);
+  ShownDraft shown{title_of(question.prepared.draft), workflow::draft_digest(question.prepared.draft),
+                   joined(decoded.facts, "; "),       std::move(decoded.text),
+                   std::move(decoded.deviations),     std::move(decoded.objections)};
+  return shown;
+}
+
 ApprovalView view_of(const LocalQuestion& question, const std::string& person,
                      const std::optional<std::string>& draft_sha256, Instant now) {
   const auto& order = question.order;
@@ -295,10 +328,10 @@ ApprovalView view_of(const LocalQuestion& question, const std::string& person,
   view.task = task_of(question, now);
   auto decoded = decoded_of(question, now);
   view.task.text = std::move(decoded.text);
-  view.compared =
-      fmt::format("what {} requested at {} from provider {} with profile {}, round {}{}", order.created_by,
-                  rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
-                  order.approval->environment == "real" ? "" : "; " + order.approval->environment);
+  view.compared = fmt::format(
+      "what {} requested at {} from provider {} with profile {}, round {}{}; {}", order.created_by,
+      rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
+      order.approval->environment == "real" ? "" : "; " + order.approval->environment, joined(decoded.facts, "; "));
   view.ours = true;
   if (auto against = against_person(question, person, now); !against.empty()) {
     view.expectation.known.push_back(std::move(against));
@@ -377,9 +410,20 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
     refuse(why);
   }
   const auto timing = timing_for(bridge.settings(), order.provider);
-  if (order.approval && bridge.approval_policy(order.profile) != order.approval->policy) {
-    append_event(store, id, workflow::ApprovalsVoided{policy_changed(order.profile)}, actor.name, now, timing);
-    refuse(policy_changed(order.profile));
+  // Whatever the configuration said of that account when the order was given.
+  const auto& people = bridge.settings().people;
+  const auto its = std::find_if(people.begin(), people.end(), [&](const auto& one) { return one.name == person; });
+  if (its != people.end() && is_account_of(order.created_by, *its)) {
+    refuse(fmt::format("{} asked for it ({})", person, order.created_by));
+  }
+  const auto wanted = bridge.release_terms(order);
+  if (const auto why = against_terms(wanted, order); !why.empty()) {
+    append_event(store, id, workflow::ApprovalsVoided{why}, actor.name, now, timing);
+    refuse(why);
+  }
+  if (const auto why = against_round(wanted, waiting->prepared); !why.empty()) {
+    append_event(store, id, workflow::DraftTooOld{Duration::zero(), why}, actor.name, now, timing);
+    refuse(why);
   }
   workflow::EventBody event = workflow::LocallyRejected{person, read.vote.reason, vote};
   if (decision == approval::Decision::approved) {
@@ -408,10 +452,8 @@ std::string standing_text(const workflow::Record& record, Instant now) {
 void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& store, const config::PersonSettings& person,
                        const ApprovalView& view, Verdict verdict) {
   const auto now = bridge.clock().now();
-  for (const auto& other : bridge.settings().people) {
-    if (is_account_of(actor.name, person) || !is_account_of(actor.name, other)) continue;
-    refuse_vote(actor, store, now, view.task.id, person.name,
-                fmt::format("this account ({}) is that of {}, not of {}", actor.name, other.name, person.name));
+  if (const auto why = against_account(actor.name, person, bridge.settings().people); !why.empty()) {
+    refuse_vote(actor, store, now, view.task.id, person.name, why);
   }
   try {
     expect_decidable(view, verdict);

@@ -29,7 +29,7 @@ namespace hsmbridge::service {
 
 // A frozen draft that waits for approvals.
 struct LocalQuestion {
-  workflow::Order order;  // with approval terms
+  workflow::Order order;  // with approval terms, but for shown_draft
   workflow::PreparedRequest prepared;
 };
 
@@ -48,6 +48,15 @@ std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::
 std::string export_of(const LocalQuestion& question);
 // Throws invalid_input for what is not such a file.
 LocalQuestion question_in(std::string_view text);
+
+// What a draft says, decoded from its bytes, for whoever commands it (`request command`); no approval need be wanted.
+struct ShownDraft {
+  std::string title, sha256;  // in one line; hex
+  std::string order;          // what the order says beside it
+  std::string text;
+  std::vector<std::string> deviations, objections;
+};
+ShownDraft shown_draft(const LocalQuestion& question, Instant now);
 
 // What the person is shown, and what speaks against approving it. `draft_sha256`: hex, as a person typed it.
 ApprovalView view_of(const LocalQuestion& question, const std::string& person,

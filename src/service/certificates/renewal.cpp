@@ -373,8 +373,10 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   refuse_new_key_of_authority(store, record, wanted, profile);
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
+  const auto terms = release_terms_of(needs.settings, profile, old.provider);
+  const bool by_a_person = actor.name.starts_with("uid:");
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
-                   approval_terms_of(needs.settings, profile, store, actor.name, now),
+                   approval_terms_of(needs.settings, terms, store, {actor.name, by_a_person ? nullptr : &old}, now),
                    wants_command(needs.settings, profile, old.provider)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,

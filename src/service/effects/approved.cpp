@@ -10,9 +10,28 @@
 
 namespace hsmbridge::service {
 
-std::string policy_changed(const std::string& profile) {
+std::string against_round(const ReleaseTerms& wanted, const workflow::PreparedRequest& prepared) {
+  if (!wanted.restored_at || prepared.approval.opened_at > *wanted.restored_at) return {};
   return fmt::format(
-      "profile {} wants other approvals now than when this was requested: those that were given are void", profile);
+      "this store was an older copy of itself, accepted {}: what was said since of the approvals that "
+      "were asked for before is not known, and they are asked for again",
+      rfc3339(*wanted.restored_at));
+}
+
+std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order) {
+  // Also of an order that pins none: it may have been written by somebody whose configuration asks for none.
+  const auto pinned = order.approval ? std::optional(order.approval->policy) : std::nullopt;
+  if (wanted.approval != pinned) {
+    return fmt::format(
+        "profile {} wants other approvals now than when this was requested: those that were given are void",
+        order.profile);
+  }
+  if (wanted.command && !order.wants_command) {
+    return fmt::format("profile {} wants an operator's command now, and this was requested without", order.profile);
+  }
+  if (!order.approval || order.approval->environment == wanted.environment) return {};
+  return fmt::format("it was requested when this store was {}, and now it is {}: approvals that were given are void",
+                     order.approval->environment, wanted.environment);
 }
 
 std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now) {
@@ -26,14 +45,21 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
   const auto not_accepted = [attempt](ErrorKind kind, std::string why) {
     return workflow::SubmissionNotAccepted{attempt, {std::string(to_string(kind)), std::move(why), ""}, std::nullopt};
   };
+  const auto asked_again = [&](std::string why) {
+    auto answer = not_accepted(ErrorKind::refused, std::move(why));
+    answer.outdated = true;
+    return answer;
+  };
   try {
-    // Also of an order that pins none: it may have been written by somebody whose configuration asks for none.
-    const auto wanted = world.approval_policy(order.profile);
-    const auto pinned = order.approval ? std::optional(order.approval->policy) : std::nullopt;
-    if (wanted != pinned) return refused(ErrorKind::conflict, policy_changed(order.profile));
+    const auto wanted = world.release_terms(order);
+    if (auto why = against_terms(wanted, order); !why.empty()) return refused(ErrorKind::conflict, std::move(why));
+    auto why = order.wants_approval() ? against_round(wanted, *prepared) : "";
+    if (!why.empty()) return asked_again(std::move(why));
   } catch (...) {
+    const auto error = current_error();
+    if (error.kind() == ErrorKind::refused) return refused(ErrorKind::refused, error.message());
     return not_accepted(ErrorKind::unavailable, fmt::format("who may approve for profile {} cannot be read: {}",
-                                                            order.profile, current_error().message()));
+                                                            order.profile, error.message()));
   }
   if (!order.wants_approval()) return std::nullopt;
   const auto standing = workflow::approval_standing(order, *prepared, now);
@@ -41,9 +67,7 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
     return refused(ErrorKind::corrupt, "a vote that is stored does not count: " + joined(standing.faults, "; "));
   }
   if (standing.outcome == approval::Outcome::met) return std::nullopt;
-  auto answer = not_accepted(ErrorKind::refused, "its approvals have run out, or are not enough");
-  answer.outdated = true;
-  return answer;
+  return asked_again("its approvals have run out, or are not enough");
 }
 
 }  // namespace hsmbridge::service

@@ -516,6 +516,7 @@ EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_l
     case EffectName::deadline:
     case EffectName::draft_age:
     case EffectName::approvals_due:
+    case EffectName::command_over:
       break;
   }
   throw Error{ErrorKind::internal, fmt::format("{} is a timer of the engine", to_string(claim.effect.name))};

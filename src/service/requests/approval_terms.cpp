@@ -28,10 +28,7 @@ SpkiHash key_of_person(const config::PersonSettings& person) {
   throw Error{ErrorKind::invalid_input, fmt::format("{} has no public_key in the configuration", person.name)};
 }
 
-}  // namespace
-
-std::optional<approval::Policy> approval_policy_of(const config::Settings& settings,
-                                                   const config::ProfileSettings& profile) {
+std::optional<approval::Policy> policy_of(const config::Settings& settings, const config::ProfileSettings& profile) {
   if (profile.approval.empty()) return std::nullopt;
   std::map<std::string, SpkiHash> keys;
   const auto person = [&](const std::string& name) {
@@ -58,6 +55,30 @@ std::optional<approval::Policy> approval_policy_of(const config::Settings& setti
   }
   approval::validate(policy);
   return policy;
+}
+
+bool is_for(const config::Settings& settings, const config::ProfileSettings& profile, const std::string& provider) {
+  return (!profile.provider && settings.providers.size() == 1) || profile.provider == provider;
+}
+
+}  // namespace
+
+ReleaseTerms release_terms_of(const config::Settings& settings, const config::ProfileSettings& profile,
+                              const std::string& provider, std::optional<Instant> restored_at) {
+  if (!is_for(settings, profile, provider)) {
+    for (const auto& other : settings.profiles) {
+      if (!is_for(settings, other, provider)) continue;
+      const bool fewer = profile.approval.empty() && !other.approval.empty();
+      if (!fewer && (profile.wants_command || !other.wants_command)) continue;
+      throw Error{
+          ErrorKind::refused,
+          fmt::format("profile {} is not for provider {}, and profile {}, which is, wants {} that {} does not",
+                      profile.name, provider, other.name, fewer ? "approvals" : "an operator's command", profile.name)}
+          .hint(fmt::format("request it with profile {}", other.name));
+    }
+  }
+  return {policy_of(settings, profile), settings.store.rehearsal ? "rehearsal" : "real", profile.wants_command,
+          restored_at};
 }
 
 std::string store_identity(workflow::AuditLog& log, const std::string& actor, Instant at) {
@@ -89,27 +110,42 @@ bool is_account_of(const std::string& actor, const config::PersonSettings& perso
   return std::find(person.accounts.begin(), person.accounts.end(), account) != person.accounts.end();
 }
 
-std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings,
-                                                         const config::ProfileSettings& profile,
-                                                         workflow::AuditLog& log, const std::string& actor,
-                                                         Instant at) {
-  auto policy = approval_policy_of(settings, profile);
-  if (!policy) return std::nullopt;
-  workflow::ApprovalTerms terms{
-      *std::move(policy), {}, store_identity(log, actor, at), settings.store.rehearsal ? "rehearsal" : "real"};
-  const std::string login = login_account();
+std::string against_account(const std::string& actor, const config::PersonSettings& person,
+                            const std::vector<config::PersonSettings>& people) {
+  for (const std::string& account : {actor, login_account()}) {
+    if (is_account_of(account, person)) continue;
+    for (const auto& other : people) {
+      if (is_account_of(account, other)) {
+        return fmt::format("this account ({}) is that of {}, not of {}", account, other.name, person.name);
+      }
+    }
+  }
+  return {};
+}
+
+std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings, const ReleaseTerms& wanted,
+                                                         workflow::AuditLog& log, const Asking& asking, Instant at) {
+  if (!wanted.approval) return std::nullopt;
+  workflow::ApprovalTerms terms{*wanted.approval, {}, store_identity(log, asking.actor, at), wanted.environment};
+  const auto* const order = asking.before;
+  const auto accounts = order == nullptr ? std::vector<std::string>{asking.actor, login_account()}
+                                         : std::vector<std::string>{order->created_by};
+  const auto before = order != nullptr && order->approval ? order->approval->requesters : std::vector<std::string>{};
   approval::Decisions without;
   for (const auto& member : approval::members(terms.policy)) {
     const auto& person = settings.person(member.person.name);
-    if (!is_account_of(actor, person) && !is_account_of(login, person)) continue;
+    const bool asks =
+        std::find(before.begin(), before.end(), person.name) != before.end() ||
+        std::any_of(accounts.begin(), accounts.end(), [&](const auto& one) { return is_account_of(one, person); });
+    if (!asks) continue;
     terms.requesters.push_back(member.person.name);
     without.rejected.insert(member.person.key);
   }
   if (judge(terms.policy, without, Duration::zero()) == approval::Outcome::impossible) {
-    throw Error{ErrorKind::refused,
-                fmt::format("profile {} wants {}, and {}, who asks for it, cannot approve: there could not be enough "
-                            "approvals",
-                            profile.name, quorum_text(terms.policy), joined(terms.requesters, " and "))}
+    throw Error{
+        ErrorKind::refused,
+        fmt::format("{} is wanted, and {}, who asks for it, cannot approve: there could not be enough approvals",
+                    quorum_text(terms.policy), joined(terms.requesters, " and "))}
         .hint("let somebody else ask for it, or name more people in the profile's approval");
   }
   return terms;

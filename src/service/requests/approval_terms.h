@@ -3,30 +3,44 @@
 #include "approval/policy.h"
 #include "base/clock.h"
 #include "config/settings.h"
+#include "service/dependencies.h"
 #include "workflow/machine/order.h"
 #include "workflow/ports/audit_log.h"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::service {
 
-// The policy of a profile, with the keys of its people as their files have them now. Nothing where it wants no approval
-// at this bridge. Throws what reading the files throws, invalid_input for two people with one key.
-std::optional<approval::Policy> approval_policy_of(const config::Settings& settings,
-                                                   const config::ProfileSettings& profile);
+// What a profile wants before anything is submitted to that provider: the keys of its people as their files have them
+// now. Throws what reading the files throws, invalid_input for two people with one key, and refused for a profile that
+// is for another provider and wants less than one that is for this one: who asks may name the provider, and would get
+// around its approvals.
+ReleaseTerms release_terms_of(const config::Settings& settings, const config::ProfileSettings& profile,
+                              const std::string& provider, std::optional<Instant> restored_at = std::nullopt);
 
 // What names a store in approvals: the hash of the first leaf of its audit log, hex. A copy has the same, no other store
 // has it. `at`: for the leaf that a log begins with where it is empty.
 std::string store_identity(workflow::AuditLog& log, const std::string& actor, Instant at);
 
-// What an order that `actor` ("uid:alice") gives now is to pin. Throws what approval_policy_of throws, and refused where
-// there could not be enough approvals without those of who asks.
-std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings,
-                                                         const config::ProfileSettings& profile,
-                                                         workflow::AuditLog& log, const std::string& actor, Instant at);
+// Who asks for something.
+struct Asking {
+  std::string actor;  // "uid:alice"
+  // The order that this process goes on with by itself, a renewal: who asked for that asks for this; null where a person
+  // asks.
+  const workflow::Order* before = nullptr;
+};
+// What an order is to pin that is given now. Throws refused where there could not be enough approvals without those of
+// who asks.
+std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings, const ReleaseTerms& wanted,
+                                                         workflow::AuditLog& log, const Asking& asking, Instant at);
 
 // Whether that actor is an account of the person.
 bool is_account_of(const std::string& actor, const config::PersonSettings& person);
+// Why somebody may not decide as that person: the account, or the one that logged in and became it since (sudo), is
+// another person's. "" where it is not.
+std::string against_account(const std::string& actor, const config::PersonSettings& person,
+                            const std::vector<config::PersonSettings>& people);
 
 }  // namespace hsmbridge::service

@@ -83,6 +83,7 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const ApprovalsDue&) { return std::string{}; },
           [](const ApprovalsVoided& e) { return e.why; },
           [](const Commanded&) { return std::string{}; },
+          [](const CommandOver&) { return std::string{}; },
           [](const AttemptStarted& e) { return fmt::format("attempt {}", e.attempt); },
           [](const SubmissionAnswered& e) { return of(e.report); },
           [](const SubmissionNotAccepted& e) { return of(e.problem); },

@@ -194,10 +194,9 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   refuse_profile(profile);
   request.wants_command = wants_command(settings, profile, request.provider);
   request.created_by = actor.name;
-  if (objections == Objections::refused) {
-    request.approval = approval_terms_of(settings, profile, store, actor.name, bridge.clock().now());
-  } else {
-    approval_policy_of(settings, profile);  // can it be read? A check writes nothing
+  const auto terms = release_terms_of(settings, profile, request.provider);
+  if (objections == Objections::refused) {  // a check writes nothing
+    request.approval = approval_terms_of(settings, terms, store, {actor.name}, bridge.clock().now());
   }
   workflow::Order order;
   order.profile = profile.name;

@@ -231,28 +231,4 @@ workflow::Record cancel_request(const Actor& actor, Bridge& bridge, workflow::St
   return append(actor, bridge, store, found(store, id), workflow::CancelAsked{reason});
 }
 
-OperatorCommand awaited_command(workflow::Store& store, const RequestId& id) {
-  OperatorCommand command{found(store, id), ""};
-  const auto* state = std::get_if<workflow::AwaitingCommand>(&command.record.state);
-  if (state == nullptr) {
-    throw Error{ErrorKind::conflict, fmt::format("request {} does not wait for an operator's command", id.str())}.hint(
-        fmt::format("what it waits for: hsmbridge request explain {}", id.str()));
-  }
-  const auto& draft = state->prepared.draft;
-  command.what = "submit its CSR";
-  if (!draft.to_be_signed.empty()) {
-    const auto tbs = x509::parse_tbs_certificate(draft.to_be_signed);
-    command.what = fmt::format("certify {} (serial number {}, until {})", tbs.content.subject.to_string(),
-                               x509::serial_text(tbs.serial), rfc3339(tbs.validity.not_after));
-  }
-  return command;
-}
-
-workflow::Record command_request(const Actor& actor, Bridge& bridge, workflow::Store& store,
-                                 const OperatorCommand& command) {
-  const auto* draft = workflow::draft_of(command.record.state);
-  if (draft == nullptr) throw Error{ErrorKind::internal, "a command without a draft"};
-  return append(actor, bridge, store, command.record, workflow::Commanded{workflow::draft_digest(*draft)});
-}
-
 }  // namespace hsmbridge::service

@@ -58,16 +58,6 @@ void refuse_resolution(const Resolution& resolution);
 // proving throws, and conflict when the request does not wait for such a decision.
 workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                  const Resolution& resolution);
-// What an operator's command lets the provider do.
-struct OperatorCommand {
-  workflow::Record record;
-  std::string what;  // "certify CN=Example Issuing (serial number 4a3b, until 2036-01-01T00:00:00Z)"
-};
-// Throws conflict where the request does not wait for a command.
-OperatorCommand awaited_command(workflow::Store& store, const RequestId& id);
-// The command itself: what was frozen is submitted, by whichever process works on it. Throws likewise.
-workflow::Record command_request(const Actor& actor, Bridge& bridge, workflow::Store& store,
-                                 const OperatorCommand& command);
 // Asks for a request to be cancelled, in the actor's name. Throws conflict where it is too late.
 workflow::Record cancel_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                 const std::string& reason);

@@ -180,6 +180,9 @@ Finished OutcomePolicy::ring(Claim claim) const {
     case EffectName::approvals_due:
       finished.outcome.event = ApprovalsDue{};
       break;
+    case EffectName::command_over:
+      finished.outcome.event = CommandOver{};
+      break;
     default:
       finished.outcome.event = DeadlinePassed{};
   }

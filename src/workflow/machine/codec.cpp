@@ -105,9 +105,10 @@ FIELDS(Preparing, v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempt
        v("sent", x.sent), v.some("approval_rounds", x.approval_rounds))
 FIELDS(Prepared, v("dossier", x.prepared))
 FIELDS(AwaitingLocalApproval, v("dossier", x.prepared), v.gone("needed"), v.gone("approvals"))
-FIELDS(AwaitingCommand, v("dossier", x.prepared))
+FIELDS(AwaitingCommand, v("dossier", x.prepared), v.some("last_refusal", x.last_refusal))
 FIELDS(Submitting, v("dossier", x.prepared), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by),
-       v("wish", x.wish), v.text("last_refusal", x.last_refusal), v.added("started_at", x.started_at))
+       v("wish", x.wish), v.text("last_refusal", x.last_refusal), v.added("started_at", x.started_at),
+       v.some("begin_by", x.begin_by))
 FIELDS(LookingUp, v("dossier", x.prepared), v("submission", x.submission), v.text("why", x.why),
        v("first_absent", x.first_absent), v("wish", x.wish), v("not_before", x.not_before),
        v.added("last_absent", x.last_absent), v.added("pause", x.pause), v.added("waited", x.waited))
@@ -147,6 +148,7 @@ FIELDS(DraftTooOld, v("age", x.age), v.added("why", x.why))
 FIELDS(LocallyApproved, v("approval", x.approval))
 FIELDS(LocallyRejected, v("person", x.person), v.text("reason", x.reason), v.some("evidence", x.evidence))
 FIELDS(ApprovalsDue)
+FIELDS(CommandOver)
 FIELDS(ApprovalsVoided, v.text("why", x.why))
 FIELDS(Commanded, v.some("draft", x.draft))
 FIELDS(AttemptStarted, v("attempt", x.attempt), v("worker", x.worker), v("answer_by", x.answer_by))

@@ -7,10 +7,10 @@ namespace hsmbridge::workflow {
 using namespace std::string_view_literals;
 
 template <>
-inline constexpr std::array kWords<EffectName>{"ensure_key"sv, "sign_csr"sv,  "build_draft"sv,  "check_draft"sv,
-                                               "submit"sv,     "look_up"sv,   "poll"sv,         "retrieve"sv,
-                                               "verify"sv,     "install"sv,   "withdraw"sv,     "answer_overdue"sv,
-                                               "deadline"sv,   "draft_age"sv, "approvals_due"sv};
+inline constexpr std::array kWords<EffectName>{"ensure_key"sv, "sign_csr"sv,  "build_draft"sv,   "check_draft"sv,
+                                               "submit"sv,     "look_up"sv,   "poll"sv,          "retrieve"sv,
+                                               "verify"sv,     "install"sv,   "withdraw"sv,      "answer_overdue"sv,
+                                               "deadline"sv,   "draft_age"sv, "approvals_due"sv, "command_over"sv};
 
 std::string_view to_string(EffectName name) {
   return word_of(name);
@@ -43,6 +43,7 @@ std::string lane_of(const Effect& effect, const Order& order) {
     case EffectName::deadline:
     case EffectName::draft_age:
     case EffectName::approvals_due:
+    case EffectName::command_over:
       return timer_lane(order.provider);
     default:
       return "provider:" + order.provider;
@@ -51,7 +52,7 @@ std::string lane_of(const Effect& effect, const Order& order) {
 
 bool is_timer(EffectName name) {
   return name == EffectName::answer_overdue || name == EffectName::deadline || name == EffectName::draft_age ||
-         name == EffectName::approvals_due;
+         name == EffectName::approvals_due || name == EffectName::command_over;
 }
 
 std::string timer_lane(const std::string& provider) {

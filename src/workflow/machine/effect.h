@@ -27,6 +27,7 @@ enum class EffectName {
   deadline,        // timer: the request's own deadline                    timer
   draft_age,       // timer: the draft reaches its max_age                 timer
   approvals_due,   // timer: a timelock or the time to approve it ends     timer
+  command_over,    // timer: an operator's command was not carried out     timer
 };
 std::string_view to_string(EffectName name);
 std::optional<EffectName> effect_name_from(std::string_view word);

@@ -55,6 +55,7 @@ struct ApprovalsVoided {
 struct Commanded {
   std::string draft = {};  // draft_digest of what the operator was shown; "" in journals of older programs
 };                         // an operator's direct command; who: the event's actor
+struct CommandOver {};     // it was not carried out in time
 struct AttemptStarted {
   unsigned attempt = 1;
   std::string worker;
@@ -164,15 +165,15 @@ struct JudgementAsked {
 
 // Every event once: its type, and the name by which rules speak of it. The type's name is its word in the journal.
 #define HSMBRIDGE_EVENTS(row)                                                                                          \
-  row(Created, created) row(KeyPlanned, key_planned) row(KeyReady, key_ready) row(CsrSigned, csr_signed)               \
-      row(DraftFrozen, draft_frozen) row(PreparationFailed, preparation_failed) row(DraftAccepted, draft_accepted)     \
-          row(DraftRefused, draft_refused) row(DraftTooOld, draft_too_old) row(LocallyApproved, locally_approved)      \
-              row(LocallyRejected, locally_rejected) row(Commanded, commanded) row(AttemptStarted, attempt_started)    \
-                  row(ApprovalsDue, approvals_due) row(ApprovalsVoided, approvals_voided) row(                         \
-                      SubmissionAnswered, submission_answered) row(SubmissionNotAccepted, submission_not_accepted)     \
-                      row(SubmissionRefused, submission_refused) row(AnswerLost, answer_lost)                          \
-                          row(FoundAtProvider, found_at_provider) row(AbsentAtProvider, absent_at_provider) row(       \
-                              LookUpInconclusive, look_up_inconclusive) row(Reported, reported)                        \
+  row(Created, created) row(KeyPlanned, key_planned) row(KeyReady, key_ready) row(CsrSigned, csr_signed) row(          \
+      DraftFrozen, draft_frozen) row(PreparationFailed, preparation_failed) row(DraftAccepted, draft_accepted)         \
+      row(DraftRefused, draft_refused) row(DraftTooOld, draft_too_old) row(LocallyApproved, locally_approved)          \
+          row(LocallyRejected, locally_rejected) row(Commanded, commanded) row(CommandOver, command_over) row(         \
+              AttemptStarted, attempt_started) row(ApprovalsDue, approvals_due) row(ApprovalsVoided, approvals_voided) \
+              row(SubmissionAnswered, submission_answered) row(SubmissionNotAccepted, submission_not_accepted)         \
+                  row(SubmissionRefused, submission_refused) row(AnswerLost, answer_lost)                              \
+                      row(FoundAtProvider, found_at_provider) row(AbsentAtProvider, absent_at_provider)                \
+                          row(LookUpInconclusive, look_up_inconclusive) row(Reported, reported)                        \
                               row(ResultReceived, result_received) row(NothingHandedOut, nothing_handed_out) row(      \
                                   Verified, verified) row(VerificationFailed, verification_failed)                     \
                                   row(ResultUnreadable, result_unreadable) row(TargetInstalled, target_installed) row( \

@@ -171,8 +171,10 @@ class Explainer {
     offer(fmt::format("hsmbridge approval show {} --as NAME", id().str()));
     offer(command(id(), "cancel", "--reason TEXT"));
   }
-  void tell(const AwaitingCommand&) {
-    say("The draft is frozen; an operator's direct command is required before anything is signed.");
+  void tell(const AwaitingCommand& state) {
+    const std::string before =
+        state.last_refusal.empty() ? "" : fmt::format(" The one before led to nothing: {}.", state.last_refusal);
+    say("The draft is frozen; an operator's direct command is required before anything is signed." + before);
     text_.next = "Nothing until that command is given.";
     draft_age();
     offer(command(id(), "command"));

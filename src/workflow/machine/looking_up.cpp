@@ -38,7 +38,8 @@ Next absent_after_all(const PreparedRequest& prepared, const Submission& submiss
     again.prepared.attempts_made = made;
     return State{std::move(again)};
   }
-  return planned(prepared, made + 1, "a person confirmed that the previous attempt is not at the provider");
+  return planned_again(context.order, prepared, made + 1,
+                       "a person confirmed that the previous attempt is not at the provider");
 }
 
 // Said once, it may be that the search does not show it yet. Said again after the longest time that may take, of a
@@ -72,7 +73,7 @@ Next absent(const LookingUp& state, const Context& context) {
     return unresolved(
         fmt::format("{} attempts were made, and the provider shows none of them; the last one: {}", made, state.why));
   }
-  return planned(state.prepared, made + 1, "the previous attempt is provably not at the provider");
+  return planned_again(context.order, state.prepared, made + 1, "the previous attempt is provably not at the provider");
 }
 
 // The same attempt said in so many words that it left nothing there. Not believed where something speaks against it.
@@ -135,7 +136,7 @@ Next from(const LookingUp& state, const Context& context) {
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty())
       return refuse(std::move(why));
-    return not_accepted(state.prepared, *answer, state.wish, context.timing);
+    return not_accepted(context, state.prepared, *answer, state.wish);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {
     if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty())
@@ -192,7 +193,7 @@ Next from(const Unresolved& state, const Context& context) {
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (auto why = against_nothing_there(state, answer->attempt); !why.empty()) return refuse(std::move(why));
-    return not_accepted(prepared, *answer, state.wish, context.timing);
+    return not_accepted(context, prepared, *answer, state.wish);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {
     if (auto why = against_nothing_there(state, answer->attempt); !why.empty()) return refuse(std::move(why));

@@ -26,7 +26,9 @@ State released(const Context& context, PreparedRequest prepared, Station next) {
   }
   if (next <= Station::command && context.order.wants_command) return AwaitingCommand{std::move(prepared)};
   const unsigned attempt = prepared.attempts_made + 1;
-  return planned(std::move(prepared), attempt);
+  Submitting submission{std::move(prepared), attempt, Submitting::Phase::planned, {}, {}, {}};
+  if (context.order.wants_command) submission.begin_by = context.at() + context.timing.command_holds;
+  return submission;
 }
 
 Next from_unsent(const PreparedRequest& prepared, const Context& context) {

@@ -30,7 +30,7 @@ constexpr std::uint32_t kGivenUp = to(S::withdrawing, S::retrieving) | kEnded;
 constexpr std::uint32_t kResult = to(S::verifying);
 constexpr std::uint32_t kReleased = to(S::awaiting_local_approval, S::awaiting_command, S::submitting);
 constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cancelled, S::expired);
-constexpr std::uint32_t kNotThere = to(S::submitting, S::failed, S::cancelled, S::expired);
+constexpr std::uint32_t kNotThere = to(S::awaiting_command, S::submitting, S::failed, S::cancelled, S::expired);
 constexpr std::uint32_t kFound = to(S::awaiting_approval, S::retrieving, S::withdrawing);
 
 constexpr std::string_view kSecondOrder =
@@ -92,7 +92,11 @@ constexpr Row kRows[] = {
     {to(S::submitting), E::submission_answered, kLanding, "the provider accepted it and reported its status"},
     {to(S::submitting), E::found_at_provider, kLanding, "a look-up found an earlier attempt after all"},
     {to(S::submitting), E::submission_not_accepted, kNotThere | to(S::preparing),
-     "nothing happened at the provider: the next attempt follows, with a new draft if this one was outdated"},
+     "nothing happened at the provider: the next attempt follows, after another command where one is required, and "
+     "with "
+     "a new draft if this one was outdated"},
+    {to(S::submitting), E::command_over, to(S::awaiting_command),
+     "an operator's command is for now: it was not carried out in time"},
     {to(S::submitting), E::submission_refused, to(S::failed, S::rejected),
      "nothing happened at the provider, and repeating cannot help"},
     {to(S::submitting), E::answer_lost, to(S::looking_up),
@@ -110,7 +114,7 @@ constexpr Row kRows[] = {
     {kUnknown, E::submission_not_accepted, kNotThere, kAnswerAfterAll},
     {kUnknown, E::submission_refused, to(S::failed, S::rejected), kAnswerAfterAll},
     {to(S::looking_up), E::absent_at_provider,
-     to(S::looking_up, S::submitting, S::cancelled, S::expired, S::unresolved),
+     to(S::looking_up, S::awaiting_command, S::submitting, S::cancelled, S::expired, S::unresolved),
      "not found: it is looked up again until the provider's search can no longer lag behind; if it is still not found "
      "then, it is not there, unless it was seen there before"},
     {to(S::looking_up), E::look_up_inconclusive, to(S::unresolved),

@@ -72,6 +72,7 @@ class Schedule {
     }
     add(EffectName::submit, due, state.attempt);
     add_draft_age(state.prepared.draft);
+    if (state.begin_by) add(EffectName::command_over, *state.begin_by);
   }
   void wanted(const LookingUp& state) {
     Instant due = std::max(at_, state.not_before);

@@ -62,6 +62,7 @@ struct AwaitingLocalApproval {
 };
 struct AwaitingCommand {
   PreparedRequest prepared;
+  std::string last_refusal = {};  // what became of the command before; "" where there was none
   bool operator==(const AwaitingCommand&) const = default;
 };
 // A wish to give up that could not be granted at once, since a submission was under way.
@@ -88,6 +89,8 @@ struct Submitting {
   std::optional<WithdrawWish> wish;  // honoured as soon as the answer is known
   std::string last_refusal;          // why the attempt before was not accepted
   Instant started_at{};              // started: when; unknown in older journals
+  // An operator's command is for one attempt and for now: until when it may begin.
+  std::optional<Instant> begin_by = std::nullopt;
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {

@@ -19,7 +19,12 @@ Instant over_by(const Submitting& state, Instant now) {
 
 }  // namespace
 
-State planned(PreparedRequest prepared, unsigned attempt, std::string last_refusal) {
+State planned_again(const Order& order, PreparedRequest prepared, unsigned attempt, std::string last_refusal) {
+  // A command is for one attempt: no timer repeats what an operator wanted once.
+  if (order.wants_command) {
+    prepared.attempts_made = attempt - 1;
+    return AwaitingCommand{std::move(prepared), std::move(last_refusal)};
+  }
   return Submitting{std::move(prepared), attempt, Submitting::Phase::planned, {}, {}, std::move(last_refusal)};
 }
 
@@ -28,15 +33,15 @@ State failed(const Problem& problem) {
   return Failed{problem.kind, problem.message, problem.hint};
 }
 
-State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted& answer,
-                   const std::optional<WithdrawWish>& wish, const Timing& timing) {
+State not_accepted(const Context& context, const PreparedRequest& prepared, const SubmissionNotAccepted& answer,
+                   const std::optional<WithdrawWish>& wish) {
   if (wish) return given_up(*wish);
   // A provider that cannot be reached, or does not take our credentials, is waited for (the request's deadline bounds
   // it); one that says no again and again is not.
   const ErrorKind kind = error_kind_from(answer.problem.kind);
   const bool out_of_reach = kind == ErrorKind::unavailable || kind == ErrorKind::denied;
   const unsigned refusals = prepared.refusals + (out_of_reach ? 0 : 1);
-  if (refusals >= timing.most_attempts) {
+  if (refusals >= context.timing.most_attempts) {
     return Failed{answer.problem.kind,
                   fmt::format("{} attempts were not accepted; the last answer: {}", refusals, answer.problem.message),
                   answer.problem.hint};
@@ -45,7 +50,7 @@ State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted&
   next.attempts_made = answer.attempt;
   next.refusals = refusals;
   if (!answer.remember.empty()) next.remembered = answer.remember;
-  return planned(std::move(next), answer.attempt + 1, answer.problem.message);
+  return planned_again(context.order, std::move(next), answer.attempt + 1, answer.problem.message);
 }
 
 Next from(const Submitting& state, const Context& context) {
@@ -54,7 +59,10 @@ Next from(const Submitting& state, const Context& context) {
     if (started || begun->attempt != state.attempt) {
       return refuse(fmt::format("attempt {} was started before; it is never started again", begun->attempt));
     }
-    // The timer may come late; the rule may not: nothing is sent that is older than its profile allows.
+    // The timers may come late; the rules may not.
+    if (state.begin_by && context.at() > *state.begin_by) {
+      return refuse("the operator's command was not carried out in time; it has to be given again");
+    }
     if (context.order.max_age && context.at() - state.prepared.draft.built_at > *context.order.max_age) {
       return refuse("the draft is older than its profile allows; it is built again");
     }
@@ -85,7 +93,7 @@ Next from(const Submitting& state, const Context& context) {
     if (answer->outdated && !state.wish) {
       return built_anew(context.order, state.prepared, DraftTooOld{Duration::zero(), answer->problem.message});
     }
-    return not_accepted(state.prepared, *answer, state.wish, context.timing);
+    return not_accepted(context, state.prepared, *answer, state.wish);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {
     if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
@@ -108,6 +116,11 @@ Next from(const Submitting& state, const Context& context) {
     return State{std::move(next)};
   }
   if (const auto* old = context.is<DraftTooOld>()) return built_anew(context.order, state.prepared, *old);
+  if (context.is<CommandOver>()) {
+    if (!state.begin_by || context.at() < *state.begin_by) return refuse("the command still holds");
+    return State{AwaitingCommand{
+        state.prepared, fmt::format("it was not carried out within {}", spoken(context.timing.command_holds))}};
+  }
   return given_up(wish_of(context));
 }
 

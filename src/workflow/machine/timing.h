@@ -13,6 +13,7 @@ struct Timing {
   Duration poll_longest = std::chrono::minutes{15};
   Duration withdraw_poll = std::chrono::minutes{10};  // the slow poll after we gave up
   Duration gone_confirm = std::chrono::hours{1};      // a vanished reference is asked again after this long
+  Duration command_holds = std::chrono::minutes{15};  // how long after an operator's command it may be carried out
   Duration retry_first = std::chrono::seconds{10};    // after "not accepted" or an unavailable provider
   Duration retry_longest = std::chrono::hours{1};
   unsigned most_attempts = 20;   // submissions not accepted before the request fails

@@ -28,10 +28,10 @@ State built_anew(const Order& order, const PreparedRequest& prepared, const Draf
 
 // submitting.cpp
 Next from(const Submitting& state, const Context& context);
-State planned(PreparedRequest prepared, unsigned attempt, std::string last_refusal = {});
-// The attempt is known to have left nothing at the provider.
-State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted& answer,
-                   const std::optional<WithdrawWish>& wish, const Timing& timing);
+// The attempt before is known to have left nothing at the provider.
+State planned_again(const Order& order, PreparedRequest prepared, unsigned attempt, std::string last_refusal);
+State not_accepted(const Context& context, const PreparedRequest& prepared, const SubmissionNotAccepted& answer,
+                   const std::optional<WithdrawWish>& wish);
 State failed(const Problem& problem);
 
 // looking_up.cpp: what became of an attempt is not known.

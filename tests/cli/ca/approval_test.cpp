@@ -71,6 +71,14 @@ struct Approved : Place {
     words.insert(words.begin(), {"--config", "carol.yaml"});
     return cli.run(words);
   }
+  // Whatever bytes are in the file.
+  CliResult sign_as_carol(const std::string& file, const std::string& out, const Words& more = {}) const {
+    const auto shown = as_carol({"approval", "sign", file});
+    CHECK(shown.status == 4);
+    Words words{"approval", "sign", file, "--yes", "--sha256", sha256_in(shown.err), "--out", out};
+    words.insert(words.end(), more.begin(), more.end());
+    return as_carol(words);
+  }
 };
 
 }  // namespace
@@ -127,7 +135,13 @@ TEST_CASE_METHOD(Approved,
                  "an approver elsewhere decides about a file, without the store, and openssl verifies the vote") {
   const auto id = pending("www");
   REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
-  const auto vote = as_carol({"approval", "sign", "ask.json", "--yes", "--out", "carol.vote", "--reason", "by file"});
+  const auto blind = as_carol({"approval", "sign", "ask.json", "--yes", "--out", "carol.vote"});
+  CHECK(blind.status == 2);
+  has(blind.err, "--sha256");
+  CHECK_FALSE(cli.exists("carol.vote"));
+  const auto other = as_carol({"approval", "sign", "ask.json", "--yes", "--sha256", std::string(64, 'a')});
+  CHECK(other.status == 4);
+  const auto vote = sign_as_carol("ask.json", "carol.vote", {"--reason", "by file"});
   INFO(vote.out << vote.err);
   REQUIRE(vote.status == 0);
   // What openssl says of it.
@@ -154,7 +168,7 @@ TEST_CASE_METHOD(Approved,
 TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with one sentence and a leaf") {
   const auto id = pending("www");
   REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
-  REQUIRE(as_carol({"approval", "sign", "ask.json", "--yes", "--out", "carol.vote"}).status == 0);
+  REQUIRE(sign_as_carol("ask.json", "carol.vote").status == 0);
   const Json good = Json::parse(cli.read("carol.vote"));
   const auto refused = [&](const Json& vote, const std::string& why) {
     CAPTURE(why);
@@ -185,7 +199,7 @@ TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with
   octets[20] = static_cast<std::uint8_t>(octets[20] ^ 1U);  // in the serial number
   changed.replace(changed.find(tbs), tbs.size(), base64(octets));
   cli.write("changed.json", changed);
-  const auto other = as_carol({"approval", "sign", "changed.json", "--yes", "--out", "other.vote"});
+  const auto other = sign_as_carol("changed.json", "other.vote");
   if (other.status == 0) {
     const auto result = cli.run({"approval", "import", "other.vote"});
     CHECK(result.status == 4);
@@ -227,6 +241,15 @@ TEST_CASE_METHOD(Approved, "a rejection that leaves too few, and a policy that c
   const auto late = approval("accept", "bob", id);
   CHECK(late.status == 4);
   has(flat(late.err), "wants other approvals now");
+  CHECK(state(id) == "Failed");
+
+  id = pending("real");
+  std::string rehearsed = cli.read("hsmbridge.yaml");
+  rehearsed.replace(rehearsed.find("store: {"), 8, "store: {rehearsal: true, ");
+  cli.write("hsmbridge.yaml", rehearsed);
+  const auto elsewhere = approval("accept", "alice", id);
+  CHECK(elsewhere.status == 4);
+  has(flat(elsewhere.err), "requested when this store was real, and now it is rehearsal");
   CHECK(state(id) == "Failed");
 
   // Also when enough had approved before.

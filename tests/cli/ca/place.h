@@ -26,6 +26,13 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+// What a question says that no terminal answers.
+inline std::string sha256_in(const std::string& question) {
+  const auto at = question.find("SHA-256");
+  REQUIRE(at != std::string::npos);
+  return question.substr(question.find_first_of("0123456789abcdef", at + 7), 64);
+}
+
 // A root, an issuing CA and servers, in a token each.
 struct Place {
   Cli cli;

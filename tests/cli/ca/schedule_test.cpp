@@ -95,11 +95,16 @@ TEST_CASE_METHOD(Place, "a root with operator_command certifies nothing without 
   CHECK_FALSE(cli.exists("issuing.pem"));
   const auto unasked = cli.run({"request", "command", id});
   CHECK(unasked.status == 4);
-  has(flat(unasked.err), "give --yes");
-  const auto commanded = cli.run({"request", "command", id, "--yes"});
+  has(flat(unasked.err), "give --yes and --sha256");
+  has(unasked.err, "CN=Example Issuing");
+  has(unasked.err, "pathlen");
+  CHECK(cli.run({"request", "command", id, "--yes"}).status == 2);
+  CHECK(cli.run({"request", "command", id, "--yes", "--sha256", std::string(64, 'a')}).status == 4);
+  const auto sha256 = sha256_in(unasked.err);
+  const auto commanded = cli.run({"request", "command", id, "--yes", "--sha256", sha256});
   INFO(commanded.out << commanded.err);
   REQUIRE(commanded.status == 0);
   trusted("issuing.pem");
-  CHECK(cli.run({"request", "command", id, "--yes"}).status == 1);
+  CHECK(cli.run({"request", "command", id, "--yes", "--sha256", sha256}).status == 1);
   has(cli.run({"request", "history", id}).out, "Commanded");
 }

@@ -36,7 +36,7 @@ struct Released {
     Order& order = claim.record.order;
     order = order_of("0A1B2C3D4E5F6G7H", kStart);
     order.approval = terms(2);
-    world.policy = order.approval->policy;
+    world.wanted.approval = order.approval->policy;
     State state = Prepared{{key_of_test(), draft_of_test(kStart), 0}};
     take(state, DraftAccepted{});
     for (const char* person : {"alice", "bob"}) take(state, approved_by(person, order, *prepared_of(state), kStart));
@@ -114,7 +114,7 @@ TEST_CASE_METHOD(Released, "an order that pins no approvals is not submitted whe
   REQUIRE(std::holds_alternative<SubmissionRefused>(event));
   CHECK(std::get<SubmissionRefused>(event).problem.message.find("wants other approvals now") != std::string::npos);
   CHECK(provider->times == 0);
-  world.policy.reset();
+  world.wanted.approval.reset();
   CHECK(std::holds_alternative<AnswerLost>(submit()));
 }
 
@@ -138,14 +138,44 @@ TEST_CASE_METHOD(Released, "a vote on one order is none on another that has the 
   CHECK(provider->times == 0);
 }
 
+TEST_CASE_METHOD(Released, "an order without a command is not submitted where its profile wants one now") {
+  world.wanted.command = true;
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("an operator's command now") != std::string::npos);
+  CHECK(provider->times == 0);
+}
+
+TEST_CASE_METHOD(Released, "what was approved before a store was restored is approved again") {
+  const Instant opened = prepared().approval.opened_at;
+  world.wanted.restored_at = opened - 1s;
+  CHECK(std::holds_alternative<AnswerLost>(submit()));
+  REQUIRE(provider->times == 1);
+  world.wanted.restored_at = opened + 1s;
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionNotAccepted>(event));
+  CHECK(std::get<SubmissionNotAccepted>(event).outdated);
+  take(claim.record.state, event);
+  CHECK(name_of(claim.record.state) == StateName::preparing);
+  CHECK(provider->times == 1);
+}
+
+TEST_CASE_METHOD(Released, "what was approved in earnest is not submitted by a rehearsal") {
+  world.wanted.environment = "rehearsal";
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("and now it is rehearsal") != std::string::npos);
+  CHECK(provider->times == 0);
+}
+
 TEST_CASE_METHOD(Released, "a profile that wants other approvals now voids those that were given") {
   SECTION("of other people") {
     REQUIRE(provider->times == 0);
-    world.policy = terms(1).policy;
+    world.wanted.approval = terms(1).policy;
   }
   SECTION("of nobody") {
     REQUIRE(provider->times == 0);
-    world.policy.reset();
+    world.wanted.approval.reset();
   }
   const EventBody event = submit();
   REQUIRE(std::holds_alternative<SubmissionRefused>(event));

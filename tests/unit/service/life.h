@@ -83,8 +83,8 @@ class ScriptedWorld final : public service::Dependencies {
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
   workflow::Records& records() override { return store_; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
-  std::optional<approval::Policy> policy;  // of every profile
-  std::optional<approval::Policy> approval_policy(const std::string&) override { return policy; }
+  service::ReleaseTerms wanted;  // of every profile
+  service::ReleaseTerms release_terms(const workflow::Order&) override { return wanted; }
   const Clock& clock() const override { return clock_; }
 
  private:

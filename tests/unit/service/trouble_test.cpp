@@ -34,7 +34,7 @@ class BrokenWorld : public service::Dependencies {
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   Records& records() override { return store; }
   std::vector<std::string> hook_of(const std::string&) override { return hook; }
-  std::optional<approval::Policy> approval_policy(const std::string&) override { return std::nullopt; }
+  service::ReleaseTerms release_terms(const Order&) override { return {}; }
   const Clock& clock() const override { return time; }
   // A record "ff" of this status.
   void store_ff(const std::string& status = "current") {

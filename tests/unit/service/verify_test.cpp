@@ -125,7 +125,7 @@ class Answered final : public service::Dependencies {
   }
   void put(const KeyRecord& record) { store_.record_key(record, "test", "{}", "uid:alice", now); }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
-  std::optional<approval::Policy> approval_policy(const std::string&) override { return std::nullopt; }
+  service::ReleaseTerms release_terms(const Order&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
  private:

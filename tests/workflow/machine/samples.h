@@ -253,6 +253,10 @@ inline ApprovalsVoided sample() {
   return {"the policy changed"};
 }
 template <>
+inline CommandOver sample() {
+  return {};
+}
+template <>
 inline Commanded sample() {
   return {"d1ge57"};
 }

@@ -120,3 +120,38 @@ TEST_CASE("an attempt that failed for our credentials does not count as a refusa
   }
   CHECK(std::get<Submitting>(state).prepared.refusals == 0);
 }
+
+TEST_CASE("an operator's command is for one attempt and for now") {
+  Order root = order();
+  root.wants_command = true;
+  const auto commanded = go(root, AwaitingCommand{prepared()}, Commanded{});
+  const auto until = std::get<Submitting>(commanded.next).begin_by.value();
+  CHECK(until == kStart + kTiming.command_holds);
+  CHECK(effect(commanded, EffectName::command_over).due == until);
+  const unsigned attempt = std::get<Submitting>(commanded.next).attempt;
+
+  SECTION("it is not begun later") {
+    CHECK_FALSE(refused(root, commanded.next, AttemptStarted{attempt, "w", until + 1min}, until + 1ms).empty());
+    CHECK_FALSE(refused(root, commanded.next, CommandOver{}, until - 1ms).empty());
+    const auto over = go(root, commanded.next, CommandOver{}, until);
+    CHECK(std::get<AwaitingCommand>(over.next).last_refusal.find("15 minutes") != std::string::npos);
+    CHECK(identities(over) == identities(go(root, Prepared{prepared()}, DraftAccepted{})));
+  }
+  SECTION("nor is it repeated") {
+    auto begun = go(root, commanded.next, AttemptStarted{attempt, "w", kStart + 1min});
+    const Problem away{"unavailable", "the token is not there", ""};
+    const auto waits = go(root, begun.next, SubmissionNotAccepted{attempt, away, std::nullopt});
+    REQUIRE(name_of(waits.next) == StateName::awaiting_command);
+    CHECK(std::get<AwaitingCommand>(waits.next).last_refusal == "the token is not there");
+    const auto again = go(root, waits.next, Commanded{});
+    CHECK(std::get<Submitting>(again.next).attempt == attempt + 1);
+  }
+  SECTION("also where an attempt that was lost left nothing there") {
+    LookingUp lost = sample<LookingUp>();
+    lost.wish.reset();
+    lost.submission.reference = {};
+    lost.waited = 240h;
+    CHECK(name_of(go(root, lost, AbsentAtProvider{lost.submission.attempt}).next) == StateName::awaiting_command);
+    CHECK(name_of(go(order(), lost, AbsentAtProvider{lost.submission.attempt}).next) == StateName::submitting);
+  }
+}

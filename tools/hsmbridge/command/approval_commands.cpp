@@ -265,11 +265,13 @@ ExitCode sign_approval(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& person = service::person_deciding(wiring->settings(), arguments.text("--as"), wiring->actor());
   const auto question = service::question_in(as_text(read_file(arguments.required("FILE"))));
-  for (const auto& other : wiring->settings().people) {
-    const auto& account = wiring->actor().name;
-    if (service::is_account_of(account, person) || !service::is_account_of(account, other)) continue;
-    throw Error{ErrorKind::refused,
-                fmt::format("this account ({}) is that of {}, not of {}", account, other.name, person.name)};
+  if (arguments.has("--yes") && !arguments.has("--reject") && !arguments.text("--sha256")) {
+    throw Error{ErrorKind::invalid_input, "with --yes nobody is shown what is approved"}.hint(
+        "look at it without --yes first; with --yes give --sha256, the SHA-256 of the bytes that were looked at");
+  }
+  if (const auto why = service::against_account(wiring->actor().name, person, wiring->settings().people);
+      !why.empty()) {
+    throw Error{ErrorKind::refused, why};
   }
   const auto view = service::view_of(question, person.name, arguments.text("--sha256"), wiring->clock().now());
   const auto vote = vote_of(invocation, *wiring, question, view, person,

@@ -1,8 +1,10 @@
 #include "base/error.h"
+#include "service/approvals/operator_command.h"
 #include "service/requests/resolve.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/list_options.h"
 #include "tools/hsmbridge/command/request_wait.h"
+#include "tools/hsmbridge/text/approval.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/run_signals.h"
@@ -237,14 +239,22 @@ ExitCode cancel(Invocation& invocation) {
 }
 
 ExitCode give_command(Invocation& invocation) {
+  const auto sha256 = invocation.arguments.text("--sha256");
+  const bool asks = !invocation.arguments.has("--yes");
+  if (!asks && !sha256) {
+    throw Error{ErrorKind::invalid_input, "with --yes nobody is shown what is commanded"}.hint(
+        "look at it without --yes first; with --yes give --sha256, the SHA-256 of the draft that was looked at");
+  }
   auto named = named_request(invocation, Use::work);
-  const auto awaited = service::awaited_command(*named.store, named.id);
-  const auto& provider = awaited.record.order.provider;
-  if (!invocation.arguments.has("--yes")) {
-    const auto question = fmt::format("Let provider {} {}?", provider, commandline::safe(awaited.what));
-    if (!commandline::confirm(invocation.output, question, "give --yes to command it without being asked")) {
-      throw Error{ErrorKind::refused, "not confirmed, nothing was signed"};
-    }
+  const auto awaited = service::awaited_command(*named.store, named.id, named.wiring->clock().now());
+  if (sha256 && *sha256 != awaited.draft.sha256) {
+    throw Error{ErrorKind::refused, fmt::format("the draft has the SHA-256 {}, not {}", awaited.draft.sha256, *sha256)};
+  }
+  const auto question = fmt::format("{}Let provider {} {} it?", command_text(named.id.str(), awaited.draft),
+                                    awaited.record.order.provider,
+                                    workflow::draft_of(awaited.record.state)->to_be_signed.empty() ? "submit" : "sign");
+  if (asks && !commandline::confirm(invocation.output, question, "look at it, then give --yes and --sha256")) {
+    throw Error{ErrorKind::refused, "not confirmed, nothing was signed"};
   }
   service::command_request(named.wiring->actor(), *named.wiring, *named.store, awaited);
   drive(invocation.output, *named.wiring, {named.id}, Pace{});
@@ -335,12 +345,13 @@ std::vector<Command> request_commands() {
       {"request",
        "command",
        "Let a provider sign what waits for an operator's direct command",
-       {{"--yes", "", "without asking"}},
+       {{"--yes", "", "without asking; with --sha256"}, {"--sha256", "HEX", "only that draft"}},
        {kRequest},
        give_command,
        kRequestOutcomes,
        "For a CA with `operator_command: true`, a root for example, and for profiles with it: what is\n"
-       "frozen is shown, and signed once you say so. No timer does it.\n"},
+       "frozen is shown, decoded, and signed once you say so. A command is for one attempt and for now:\n"
+       "what was not begun in a quarter of an hour, or led to nothing, waits for another one.\n"},
       {"request",
        "resolve",
        "Decide about a request that the bridge cannot decide alone",

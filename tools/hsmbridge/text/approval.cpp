@@ -25,6 +25,14 @@ std::string indented(const std::string& text) {
   return result;
 }
 
+std::string draft_text(const std::string& heading, const std::string& text, const std::vector<std::string>& deviations,
+                       const std::vector<std::string>& objections) {
+  std::string all = text.empty() ? "" : heading + "\n" + indented(text);
+  for (const auto& deviation : deviations) all += "differs:   " + safe(deviation) + "\n";
+  for (const auto& objection : objections) all += "OBJECTION: " + safe(objection) + "\n";
+  return all;
+}
+
 std::string people_text(const workflow::Progress& progress) {
   std::string people;
   for (const auto& approver : progress.approvers) {
@@ -77,15 +85,18 @@ std::string task_text(const service::ApprovalView& view) {
   fields.add("Remark", safe(task.progress.note));
   if (!task.note.empty()) fields.add("Note", safe(task.note) + "\n(not covered by your signature)");
   if (!task.note_signed.empty()) fields.add("Note signed", "by the application key: " + safe(task.note_signed));
-  std::string text = fields.text();
-  if (!task.text.empty()) {
-    text += (task.key_label.empty() ? "The draft says:\n" : "What will be signed says:\n") + indented(task.text);
-  }
-  if (view.judged) {
-    for (const auto& deviation : view.judged->deviations) text += "differs:   " + safe(deviation) + "\n";
-    for (const auto& objection : view.judged->objections) text += "OBJECTION: " + safe(objection) + "\n";
-  }
-  return text;
+  const auto judged = view.judged.value_or(workflow::Approvals::Judged{});
+  return fields.text() + draft_text(task.key_label.empty() ? "The draft says:" : "What will be signed says:", task.text,
+                                    judged.deviations, judged.objections);
+}
+
+std::string command_text(const std::string& request, const service::ShownDraft& draft) {
+  commandline::Fields fields;
+  fields.add("Request", request);
+  fields.add("What", safe(draft.title));
+  fields.add("SHA-256", draft.sha256);
+  fields.add("Order", safe(draft.order));
+  return fields.text() + draft_text("The draft says:", draft.text, draft.deviations, draft.objections);
 }
 
 }  // namespace hsmbridge::cli

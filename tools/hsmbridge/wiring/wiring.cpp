@@ -319,8 +319,9 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
   return {};
 }
 
-std::optional<approval::Policy> Wiring::approval_policy(const std::string& profile) {
-  return service::approval_policy_of(*settings_, settings_->profile(profile));
+service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
+  return service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider,
+                                   stores_->lent().restored_at());
 }
 
 std::function<void()> Wiring::lane_check(const std::string& lane) {

@@ -46,7 +46,7 @@ class Wiring final : public service::Workplace {
   std::vector<Bytes> anchors(const workflow::Order& order) override;
   workflow::Records& records() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
-  std::optional<approval::Policy> approval_policy(const std::string& profile) override;
+  service::ReleaseTerms release_terms(const workflow::Order& order) override;
   std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
   std::unique_ptr<workflow::TokenDevice> token_device(const std::string& name) override;
   std::unique_ptr<workflow::TokenModule> token_module(const std::filesystem::path& path) override;
