@@ -158,6 +158,13 @@ TEST_CASE_METHOD(Crossing, "what a cross-signed CA has issued is trusted below b
   has(flat(again.err), "brought the certificate for exactly this");
   CHECK(signatures() == before);
   has(cli.run({"request", "show", id_in(first)}).out, "Cross-signs");
+
+  // Its renewal is for the same CA.
+  const std::string old = cli.read("issuing-by-other.pem");
+  made(cli.run({"cert", "renew", hex(sha256(certificate("issuing-by-other.pem").der)), "--same-key"}));
+  CHECK(cli.read("issuing-by-other.pem") != old);
+  alike("issuing.pem", "issuing-by-other.pem");
+  trusted_through("leaf.pem", {"issuing-by-other.pem"}, "other.pem");
   CHECK(cli.run({"audit", "verify"}).status == 0);
 }
 
