@@ -2,9 +2,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ca/crl.h"
+#include "ca/cross.h"
 #include "ca/examine.h"
 #include "ca/issue.h"
 #include "providers/bundle.h"
+#include "providers/issuing.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
 #include "providers/local/serial_log.h"
@@ -209,6 +211,38 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
   const Bytes signature = ca::sign(linted, *key, algorithm);
   return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
+}
+
+// ---- other CAs ------------------------------------------------------------------------------------------------------
+
+std::vector<std::string> LocalProvider::against_cross_signing(const x509::Certificate& existing,
+                                                              const x509::Certificate& issuer, Instant now) const {
+  std::vector<std::string> reasons = ca::against_cross_signing(existing, issuer, now);
+  if (const auto revoked =
+          dependencies_.revocations().revocation(issuer_id(existing.issuer()), x509::serial_text(existing.serial()))) {
+    reasons.push_back(fmt::format("it was revoked {}", rfc3339(revoked->revoked_at)));
+  }
+  if (dependencies_.spent) {
+    if (const std::string word = dependencies_.spent(x509::spki_hash(existing.spki())); !word.empty()) {
+      reasons.push_back(fmt::format("its key is recorded as {}", word));
+    }
+  }
+  return reasons;
+}
+
+x509::Content LocalProvider::cross_content(const std::string& request_profile, ByteView existing_der, Instant now) {
+  const ca::Profile& profile = profile_of(request_profile);
+  const x509::Certificate existing = x509::parse_certificate(existing_der);
+  std::vector<std::string> reasons = against_cross_signing(existing, certificate(), now);
+  x509::Content content = ca::cross_content(profile, existing);
+  if (reasons.empty()) reasons = ca::cross_objections(profile, content, existing);
+  if (!reasons.empty()) {
+    throw Error{ErrorKind::refused,
+                providers::lines(fmt::format("the CA {} does not cross-sign the CA \"{}\" by that certificate:",
+                                             settings_.name, existing.subject().to_string()),
+                                 reasons)};
+  }
+  return content;
 }
 
 // ---- revocation -----------------------------------------------------------------------------------------------------

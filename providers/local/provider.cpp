@@ -58,6 +58,12 @@ std::string why_not_linted(const Draft& draft, const std::string& by) {
   return "";
 }
 
+// The certificate that the CA has already which the order cross-signs.
+std::optional<x509::Certificate> cross_signed_by(const Order& order) {
+  const Bytes& existing = enrolment_of(order).cross_signs;
+  return existing.empty() ? std::nullopt : std::optional(x509::parse_certificate(existing));
+}
+
 }  // namespace
 
 workflow::Capabilities declared_capabilities() {
@@ -121,12 +127,12 @@ void LocalProvider::expect_not_suspended(const x509::Name& issuer) const {
   }
 }
 
-const ca::Profile& LocalProvider::profile_of(const Order& order) const {
-  if (const ca::Profile* const profile = settings_.profile_for(order.profile)) return *profile;
+const ca::Profile& LocalProvider::profile_of(const std::string& request_profile) const {
+  if (const ca::Profile* const profile = settings_.profile_for(request_profile)) return *profile;
   throw Error{ErrorKind::invalid_input,
-              fmt::format("provider {} has no profile for requests of the profile {}", settings_.name, order.profile)}
+              fmt::format("provider {} has no profile for requests of the profile {}", settings_.name, request_profile)}
       .hint(fmt::format("add one: providers: {}: profiles: {}: …, or name it under `for` of one that is there",
-                        settings_.name, order.profile));
+                        settings_.name, request_profile));
 }
 
 std::string LocalProvider::remedy() const {
@@ -179,14 +185,16 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   if (!order.brings_certificate()) {
     throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
-  const ca::Profile& profile = profile_of(order);
+  const ca::Profile& profile = profile_of(order.profile);
   const x509::Certificate issuer = certificate();
   providers::expect_fit(settings_.name, unfitness(path_above(issuer, order), now), remedy());
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
   const Bytes serial = take_serial(issuer.subject(), order.id.str(), now);
   ProviderDraft draft;
-  draft.to_be_signed = ca::draft_to_be_signed(ca::ProfileTerms{algorithm, profile, serial}, issuer,
-                                              enrolment_of(order).content, csr, now);
+  const std::optional<x509::Certificate> cross_signed = cross_signed_by(order);
+  draft.to_be_signed =
+      ca::draft_to_be_signed(ca::ProfileTerms{algorithm, profile, serial, cross_signed ? &*cross_signed : nullptr},
+                             issuer, enrolment_of(order).content, csr, now);
   draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
   const auto found = findings(draft.to_be_signed, profile, now);
@@ -194,6 +202,11 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   for (const ca::LintFinding& finding : found) draft.notes.push_back("lint: " + ca::to_string(finding));
   draft.provider_state = state_of({linted_by(), hex(sha256(draft.to_be_signed))});
   if (!profile.policy_url.empty()) draft.notes.push_back("policy: " + profile.policy_url);
+  if (cross_signed) {
+    draft.notes.push_back(fmt::format("cross-signs a CA that has a certificate of \"{}\" (serial number {}, until {})",
+                                      cross_signed->issuer().to_string(), x509::serial_text(cross_signed->serial()),
+                                      rfc3339(cross_signed->tbs.validity.not_after)));
+  }
   return draft;
 }
 
@@ -204,19 +217,26 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
   if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw outdated_draft("the draft holds no TBSCertificate or no issuer");
   }
-  const ca::Profile& profile = profile_of(call.order);
+  const ca::Profile& profile = profile_of(call.order.profile);
+  const std::optional<x509::Certificate> cross_signed = cross_signed_by(call.order);
   const x509::Certificate now = certificate();
   const x509::Certificate drafted = x509::parse_certificate(draft.issuer);
   const ca::Path above = path_above(drafted, call.order);
-  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
-                                                   call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
-                                                   &profile, &enrolment_of(call.order).content.content},
-                                                  now, above, call.now);
+  ca::DraftFaults faults =
+      ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
+                              call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed, &profile,
+                              &enrolment_of(call.order).content.content, cross_signed ? &*cross_signed : nullptr},
+                             now, above, call.now);
   if (settings_.operator_command && !call.order.wants_command) {
     faults.reasons.push_back(
         fmt::format("provider {} signs on an operator's command alone (operator_command), and the "
                     "request was made without one",
                     settings_.name));
+  }
+  if (cross_signed) {
+    for (std::string& reason : against_cross_signing(*cross_signed, drafted, call.now)) {
+      faults.reasons.push_back("what is to be cross-signed: " + std::move(reason));
+    }
   }
   const std::vector<ca::Unfitness> unfit = unfitness(above, call.now);
   if (!faults.reasons.empty()) {
@@ -257,7 +277,7 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
     const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
     const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
     try {
-      linted = ca::LintedTbs::of(draft.to_be_signed, profile_of(call.order).rules, call.now);
+      linted = ca::LintedTbs::of(draft.to_be_signed, profile_of(call.order.profile).rules, call.now);
     } catch (const Error& error) {
       return NotAccepted{outdated_draft(error.message()), std::nullopt};  // on the day of the draft it was in order
     }

@@ -79,6 +79,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   workflow::AuthorityView view() override;
   workflow::CrlStanding crl_standing() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
+  x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) override;
   workflow::MadeCrl publish_crl(Instant now) override;
 
  private:
@@ -87,7 +88,11 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
   // ca::unfitness, what was revoked or recorded here of the CAs, and whether this one is suspended.
   std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
-  const ca::Profile& profile_of(const workflow::Order& order) const;
+  const ca::Profile& profile_of(const std::string& request_profile) const;
+  // Why the CA of that certificate is not cross-signed: ca::against_cross_signing, and what was revoked or recorded
+  // here of it.
+  std::vector<std::string> against_cross_signing(const x509::Certificate& existing, const x509::Certificate& issuer,
+                                                 Instant now) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
   std::string linted_by();
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);

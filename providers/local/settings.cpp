@@ -131,6 +131,7 @@ Settings::Profile read_profile(const std::string& name, Section& section) {
   rules.key_identifier =
       section.optional_choice("key_identifier", kIdentifiers).value_or(x509::KeyIdentifierMethod::sha256);
   rules.policy_url = section.optional_text("policy_url").value_or("");
+  rules.outlives_cross_signed = section.optional_boolean("outlives_cross_signed").value_or(false);
   for (const std::string& word : section.texts("rules")) {
     if (word == "cabf-tls") {
       rules.rules.push_back(ca::Rules::cabf_tls);

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <algorithm>
+#include <set>
 
 namespace hsmbridge {
 namespace {
@@ -10,6 +11,26 @@ char lower_case(char c) {
 }
 char upper_case(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string> only_in(const std::vector<std::string_view>& lines,
+                                 const std::vector<std::string_view>& others) {
+  const std::set<std::string_view> known(others.begin(), others.end());
+  std::vector<std::string> found;
+  for (const std::string_view line : lines) {
+    if (known.count(line) == 0) found.emplace_back(line);
+  }
+  return found;
 }
 
 }  // namespace
@@ -43,6 +64,12 @@ std::string upper(std::string_view text) {
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower_case(x) == lower_case(y); });
+}
+
+LineDifference compare_lines(std::string_view before, std::string_view after) {
+  const auto first = lines_of(before);
+  const auto second = lines_of(after);
+  return {only_in(first, second), only_in(second, first)};
 }
 
 }  // namespace hsmbridge

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // Small things done with texts. Pure functions.
 namespace hsmbridge {
@@ -31,5 +32,11 @@ std::string joined(const List& list, std::string_view between = ", ", Text text 
   }
   return result;
 }
+
+// The lines that one of two texts has and the other has not, wherever, in their order.
+struct LineDifference {
+  std::vector<std::string> only_before, only_after;
+};
+LineDifference compare_lines(std::string_view before, std::string_view after);
 
 }  // namespace hsmbridge

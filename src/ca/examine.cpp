@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "ca/name_constraints.h"
+#include "x509/content/extensions.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/spki.h"
 
@@ -16,7 +17,6 @@ namespace {
 using x509::Certificate;
 using x509::TbsCertificate;
 
-const x509::Oid kAnyUsage{"2.5.29.37.0"};
 const x509::Oid kOcspSigning{"1.3.6.1.5.5.7.3.9"};
 
 // The extensions that OpenSSL lets a CA mark critical, the list of X509_supported_extension.
@@ -98,7 +98,7 @@ class Examination {
     const auto has = [&](const x509::Oid& usage) {
       return std::find(limits.begin(), limits.end(), usage) != limits.end();
     };
-    if (limits.empty() || has(kAnyUsage)) return;
+    if (limits.empty() || has(x509::oids::kAnyExtendedKeyUsage)) return;
     const std::string allowed = joined(limits, ", ", &x509::Oid::name);
     for (const x509::Oid& usage : certificate_.content.extended_key_usage) {
       if (usage != kOcspSigning && !has(usage)) {

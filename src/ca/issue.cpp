@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "ca/cross.h"
 #include "ca/examine.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/csr.h"
@@ -50,18 +51,35 @@ Bytes built(const x509::CertificateFields& fields) {
   return to_be_signed;
 }
 
+std::vector<std::string> objections_to(const x509::Content& requested, const Profile& profile,
+                                       const x509::Certificate* cross_signed) {
+  return cross_signed == nullptr ? objections(profile, requested) : cross_objections(profile, requested, *cross_signed);
+}
+
+// The dates of the issuer, or those between which a certificate lies that cross-signs a CA.
+x509::Validity limits_of(const Profile& profile, const x509::Certificate& issuer,
+                         const x509::Certificate* cross_signed) {
+  const x509::Validity& validity = issuer.tbs.validity;
+  return cross_signed == nullptr ? validity : cross_limits(profile, *cross_signed, validity);
+}
+
 // What time and the configuration have changed since a draft was built by a profile: another one is built.
-void compare_with_profile(const x509::TbsCertificate& tbs, const x509::Content& requested, const Profile& profile,
-                          const x509::Certificate& issuer, Instant now, DraftFaults& faults) {
-  for (std::string& reason : objections(profile, requested)) faults.reasons.push_back(std::move(reason));
+void compare_with_profile(const x509::TbsCertificate& tbs, const Draft& draft, const x509::Certificate& issuer,
+                          Instant now, DraftFaults& faults) {
+  const x509::Content& requested = *draft.requested;
+  const Profile& profile = *draft.profile;
+  for (std::string& reason : objections_to(requested, profile, draft.cross_signed)) {
+    faults.reasons.push_back(std::move(reason));
+  }
   if (!faults.reasons.empty()) return;
   if (const std::string difference = x509::difference(completed(profile, requested), wanted(tbs.content));
       !difference.empty()) {
     faults.outdated.push_back(
         fmt::format("profile {} is another one than the draft was built by: {}", profile.name, difference));
   }
-  if (issuer.tbs.validity.not_after <= now) return;  // which is for ca::unfitness to say
-  const Instant last = validity_of(profile, issuer.tbs.validity, Duration::zero(), now).not_after;
+  const x509::Validity limits = limits_of(profile, issuer, draft.cross_signed);
+  if (limits.not_after <= now) return;  // which is for ca::unfitness to say, and for against_cross_signing
+  const Instant last = validity_of(profile, limits, Duration::zero(), now).not_after;
   if (tbs.validity.not_after > last) {
     faults.outdated.push_back(fmt::format("the draft ends {}, and profile {} gives certificates until {} now",
                                           rfc3339(tbs.validity.not_after), profile.name, rfc3339(last)));
@@ -106,16 +124,24 @@ Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
 Bytes draft_to_be_signed(const ProfileTerms& terms, const x509::Certificate& issuer,
                          const x509::RequestedContent& requested, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  if (const auto reasons = objections(terms.profile, requested.content); !reasons.empty()) {
+  if (const auto reasons = objections_to(requested.content, terms.profile, terms.cross_signed); !reasons.empty()) {
     throw Error{ErrorKind::refused,
                 fmt::format("the CA does not certify what is requested:\n  - {}", joined(reasons, "\n  - "))}
         .hint("ask for something else, or change the CA's profile");
   }
   x509::CertificateFields fields = fields_below(issuer, csr, terms.algorithm);
   fields.serial = terms.serial;
-  fields.validity = validity_of(terms.profile, issuer.tbs.validity, requested.validity, now);
+  fields.validity =
+      validity_of(terms.profile, limits_of(terms.profile, issuer, terms.cross_signed), requested.validity, now);
   fields.content = completed(terms.profile, requested.content);
   fields.key_identifier = terms.profile.key_identifier;
+  if (terms.cross_signed != nullptr) {
+    if (!x509::same_key(csr.spki, terms.cross_signed->spki())) {
+      throw Error{ErrorKind::refused, "the certificate request is not of the key of the CA that is to be cross-signed"};
+    }
+    fields.spki = terms.cross_signed->spki();  // to the byte (TLS Baseline Requirements 7.1.2.2)
+    fields.subject_key_identifier = terms.cross_signed->content().subject_key_identifier;
+  }
   return built(fields);
 }
 
@@ -154,12 +180,18 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
   try {
     const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
     const x509::Csr csr = x509::parse_csr(draft.csr);
-    if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
+    // To the byte, but where the one that the CA has already decides how it is encoded.
+    if (draft.cross_signed == nullptr ? tbs.spki != csr.spki : !x509::same_key(tbs.spki, csr.spki)) {
+      reasons.emplace_back("the draft is for another key than its certificate request");
+    }
+    if (draft.cross_signed != nullptr) {
+      for (std::string& reason : unlike(tbs, *draft.cross_signed)) reasons.push_back(std::move(reason));
+    }
     if (draft.csr_state == Draft::Csr::is_signed && !x509::signature_verifies(csr)) {
       reasons.emplace_back("the certificate request is not signed by its own key");
     }
     if (draft.profile != nullptr && draft.requested != nullptr) {
-      compare_with_profile(tbs, *draft.requested, *draft.profile, issuer, now, faults);
+      compare_with_profile(tbs, draft, issuer, now, faults);
     } else if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
                !difference.empty()) {
       reasons.push_back("the draft differs from its certificate request: " + difference);

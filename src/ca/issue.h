@@ -52,6 +52,7 @@ struct ProfileTerms {
   const x509::SignatureAlgorithm& algorithm;
   const Profile& profile;
   const Bytes& serial;
+  const x509::Certificate* cross_signed = nullptr;  // the certificate that the CA has already (cross.h)
 };
 // The same under them, with what was requested: of the CSR only the key counts, whoever made it. What the profile does
 // not permit is refused, every objection at once.
@@ -84,6 +85,7 @@ struct Draft {
   // What it was built by, as it is now, and what was requested; null where it says what its CSR says.
   const Profile* profile = nullptr;
   const x509::Content* requested = nullptr;
+  const x509::Certificate* cross_signed = nullptr;  // as in ProfileTerms
 };
 
 // Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.

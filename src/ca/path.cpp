@@ -10,14 +10,11 @@ namespace hsmbridge::ca {
 namespace {
 
 using x509::Certificate;
+using x509::same_name;
 using Certificates = std::vector<Certificate>;
 
 // More than any hierarchy has; cross certificates must not be followed in circles.
 constexpr std::size_t kLongest = 10;
-
-bool same_name(const x509::Name& one, const x509::Name& other) {
-  return x509::likeness(one, other) <= x509::Likeness::other_spelling;
-}
 
 class Search {
  public:

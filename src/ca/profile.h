@@ -63,6 +63,7 @@ struct Profile {
   x509::KeyIdentifierMethod key_identifier = x509::KeyIdentifierMethod::sha256;
   std::string policy_url;  // the paragraph of the practice statement that it follows; "" for none
   std::vector<Rules> rules;
+  bool outlives_cross_signed = false;  // what cross-signs a CA may end after the certificate that this has
 
   bool makes_cas() const { return basic_constraints && basic_constraints->ca; }
 };

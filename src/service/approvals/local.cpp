@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "ca/cross.h"
 #include "service/effects/approved.h"
 #include "service/effects/expectation.h"
 #include "service/requests/approval_terms.h"
@@ -20,7 +21,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -63,29 +63,22 @@ struct Decoded {
   std::vector<std::string> deviations;
 };
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    lines.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
+// Line by line; a line that is in both says nothing. `which`: "that it renews".
+void compare_with(const std::string& other, std::string_view which, Decoded& decoded) {
+  const auto difference = compare_lines(other, decoded.text);
+  for (const auto& line : difference.only_before) {
+    decoded.deviations.push_back(fmt::format("only in the certificate {}: {}", which, line));
   }
-  return lines;
+  for (const auto& line : difference.only_after) {
+    decoded.deviations.push_back(fmt::format("not in the certificate {}: {}", which, line));
+  }
 }
 
-// Line by line; a line that is in both says nothing.
-void compare_with_renewed(const std::string& renewed, Decoded& decoded) {
-  const auto before = lines_of(renewed);
-  const auto after = lines_of(decoded.text);
-  const std::set<std::string> known(before.begin(), before.end());
-  const std::set<std::string> now(after.begin(), after.end());
-  for (const auto& line : before) {
-    if (now.count(line) == 0) decoded.deviations.push_back("only in the certificate that it renews: " + line);
-  }
-  for (const auto& line : after) {
-    if (known.count(line) == 0) decoded.deviations.push_back("not in the certificate that it renews: " + line);
-  }
+// Whoever exported it: what it grants beside the certificate that the CA has is an objection, what else differs is shown.
+void compare_with_cross_signed(const Bytes& existing_der, const x509::TbsCertificate& frozen, Decoded& decoded) {
+  const auto existing = x509::parse_certificate(existing_der);
+  for (auto& reason : ca::unlike(frozen, existing)) decoded.objections.push_back(std::move(reason));
+  for (auto& line : ca::cross_differences(frozen.content, existing)) decoded.deviations.push_back(std::move(line));
 }
 
 void decode_certificate(const LocalQuestion& question, Instant now, Decoded& decoded) {
@@ -102,7 +95,10 @@ void decode_certificate(const LocalQuestion& question, Instant now, Decoded& dec
     decoded.objections.emplace_back("its issuer is not the CA of the draft");
   }
   if (const auto* renewed = order.predecessor()) {
-    compare_with_renewed(x509::render(x509::parse_certificate(renewed->der).tbs), decoded);
+    compare_with(x509::render(x509::parse_certificate(renewed->der).tbs), "that it renews", decoded);
+  }
+  if (const auto& existing = workflow::enrolment_of(order).cross_signs; !existing.empty()) {
+    compare_with_cross_signed(existing, frozen, decoded);
   }
 }
 
@@ -119,7 +115,7 @@ void decode_csr(const LocalQuestion& question, Decoded& decoded) {
     decoded.deviations.emplace_back("the CSR was made by somebody else and goes as it is");
   }
   if (const auto* renewed = order.predecessor()) {
-    compare_with_renewed(x509::render(x509::parse_certificate(renewed->der).content()), decoded);
+    compare_with(x509::render(x509::parse_certificate(renewed->der).content()), "that it renews", decoded);
   }
 }
 

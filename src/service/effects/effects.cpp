@@ -214,7 +214,9 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
   return outcome(workflow::DraftRefused{
       {std::string(to_string(ErrorKind::refused)), message,
        revokes != nullptr ? "have it revoked where the CA takes revocations"
-                          : "change the profile, or let it accept each of these by name (accept: […])"}});
+       // What would not verify below a CA, or is not in its own profile, nobody accepts by name.
+       : able.full_profile ? "ask for something else, or change the profile or what the CA permits"
+                           : "change the profile, or let it accept each of these by name (accept: […])"}});
 }
 
 workflow::SubmissionNotAccepted too_late(const Claim& claim) {

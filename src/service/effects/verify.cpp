@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "ca/cross.h"
 #include "service/content/brought_csr.h"
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
@@ -158,6 +160,17 @@ workflow::CertificateRecord certificate_record(const workflow::Order& order, con
   return record;
 }
 
+// Whoever issued it, and whatever the draft said.
+void expect_like_cross_signed(const workflow::Order& order, const x509::Certificate& certificate) {
+  const Bytes& existing = workflow::enrolment_of(order).cross_signs;
+  if (existing.empty()) return;
+  const auto reasons = ca::unlike(certificate.tbs, x509::parse_certificate(existing));
+  if (reasons.empty()) return;
+  throw Error{ErrorKind::corrupt,
+              fmt::format("the certificate does not cross-sign the CA that it was asked for:\n  - {}",
+                          joined(reasons, "\n  - "))};
+}
+
 }  // namespace
 
 EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -174,6 +187,7 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
                  : workflow::issued_by(*provider_of(world, order),
                                        call_of(world, claim, parts_of(claim), now, time_limit), received);
     certificate = x509::parse_certificate(issued.certificate);
+    expect_like_cross_signed(order, *certificate);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
     return outcome(workflow::ResultUnreadable{x509::bounded(error.message()), is_still_there(world, order, received)});

@@ -10,6 +10,7 @@
 #include "service/requests/approval_terms.h"
 #include "service/requests/requests.h"
 #include "x509/judge/advice.h"
+#include "x509/objects/certificate.h"
 #include "x509/objects/signed_object.h"
 #include "x509/objects/spki.h"
 
@@ -41,6 +42,10 @@ void refuse_done(Bridge& bridge, workflow::Store& store, const NewRequest& reque
       .hint("for another one: hsmbridge cert renew");
 }
 
+SpkiHash key_of_cross_signed(const Bytes& existing) {
+  return x509::spki_hash(x509::parse_certificate(existing).spki());
+}
+
 void use_key(Bridge& bridge, workflow::Store& store, const std::string& selector,
              const std::vector<std::string>& accept, NewRequest& request) {
   request.key = {};
@@ -55,6 +60,14 @@ void use_key(Bridge& bridge, workflow::Store& store, const std::string& selector
   key = ring->signer(key, {workflow::Purpose::csr, "enroll", Json::object(), accept}, bridge.recorder()).key;
   if (key.name != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
   if (!key.id.empty()) request.key.selector = lasting_selector(*ring, key);
+  if (!request.cross_signs.empty()) {
+    request.key.spki = key_of_cross_signed(request.cross_signs);
+    if (key.spki_hash != request.key.spki) {
+      throw Error{ErrorKind::conflict, fmt::format("key {} in token {} is not the key of the CA that is to be "
+                                                   "cross-signed",
+                                                   key.name, ring->token())};
+    }
+  }
   refuse_spent_key(store, request.token, key.spki_hash);
   refuse_duplicate(store, request);
   refuse_done(bridge, store, request, key.spki_hash);
@@ -99,16 +112,30 @@ void refuse_words_of_keys(const NewEnrolment& wanted) {
               fmt::format("{} does not go with --csr: the CSR has its key, and no token signs", word)};
 }
 
+// Of the CSR only the key counts: its signature proves that who wants it has the key of the CA.
+CsrJudgement judge_cross_csr(const x509::Csr& csr, const Bytes& existing) {
+  CsrJudgement judgement;
+  if (x509::spki_hash(csr.spki) != key_of_cross_signed(existing)) {
+    judgement.objections.push_back({"key", "it is not of the key of the CA that is to be cross-signed", {}});
+  }
+  return judgement;
+}
+
 // Whether an objection to a CSR that was brought is an error.
 enum class Objections { refused, collected };
 void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted, const config::ProfileSettings& profile,
              Objections objections, Resolved& resolved) {
   NewRequest& request = resolved.request;
   const x509::Csr csr = csr_in(*wanted.csr);
-  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
   resolved.judgement = examine_csr(csr, bridge.weak_keys(), &store);
-  request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
-  add_to(resolved.judgement, compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));
+  if (wanted.cross) {
+    add_to(resolved.judgement, judge_cross_csr(csr, wanted.cross->existing));
+  } else {
+    refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
+    request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
+    add_to(resolved.judgement,
+           compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));
+  }
   if (objections == Objections::refused) {
     refuse_objections(csr, *wanted.csr, resolved.judgement, copy_hint(profile, resolved.judgement), bridge.recorder());
   }
@@ -180,12 +207,16 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   request.profile = profile.name;
   request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
   request.targets = install_targets(profile, wanted.install);
+  if (wanted.cross) {
+    request.ask = wanted.cross->ask;
+    request.cross_signs = wanted.cross->existing;
+  }
   if (wanted.csr) {
     refuse_words_of_keys(wanted);
     refuse_token_target(request.targets);
   } else {
     request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
-    request.ask = build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
+    if (!wanted.cross) request.ask = build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
     refuse_impossible_targets(request.targets, settings.token(request.token));
   }
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;

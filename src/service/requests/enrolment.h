@@ -21,6 +21,12 @@ struct NewEnrolment {
   std::optional<std::string> csr;                 // or the file of a CSR, which goes as it is
   AskWishes wishes;
   std::optional<x509::Content> like;
+  // Instead of what the profile asks: that the CA of this certificate (DER) is cross-signed, and what for.
+  struct CrossSigning {
+    Bytes existing;
+    x509::RequestedContent ask;
+  };
+  std::optional<CrossSigning> cross;
   std::vector<std::string> install;
   std::optional<Duration> deadline;
 };

@@ -32,7 +32,8 @@ bool is_like(const workflow::Order& one, const workflow::Order& other) {
   const auto* first = one.enrolment();
   const auto* second = other.enrolment();
   return first != nullptr && second != nullptr && one.provider == other.provider && one.profile == other.profile &&
-         first->token == second->token && first->content == second->content && first->key.csr == second->key.csr;
+         first->token == second->token && first->content == second->content && first->key.csr == second->key.csr &&
+         first->cross_signs == second->cross_signs;
 }
 
 // Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
@@ -49,7 +50,7 @@ workflow::Order order_of(const NewRequest& request) {
   workflow::Order order;
   order.provider = request.provider;
   order.profile = request.profile;
-  order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets};
+  order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets, request.cross_signs};
   order.wants_command = request.wants_command;
   return order;
 }

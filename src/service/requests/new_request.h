@@ -17,6 +17,7 @@ struct NewRequest {
   std::string provider, profile, token;  // names in the configuration
   workflow::KeyWish key;  // make: with its CKA_ID; use: a selector that names one key; or brought, without a token
   x509::RequestedContent ask;
+  Bytes cross_signs = {};  // workflow::Enroll::cross_signs
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting
   std::optional<Duration> max_age;   // from draft to signature

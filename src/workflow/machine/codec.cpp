@@ -63,7 +63,8 @@ FIELDS(KeyWish, v("source", x.source), v("selector", x.selector), v("spec", x.sp
 FIELDS(InstallTarget, v("name", x.name), v("detail", x.detail))
 FIELDS(Predecessor, v("certificate", x.certificate), v("der", x.der), v("spki", x.spki), v("status", x.status),
        v("reference", x.reference), v("provider_state", x.provider_state))
-FIELDS(Enroll, v("token", x.token), v("key", x.key), v("content", x.content), v("targets", x.targets))
+FIELDS(Enroll, v("token", x.token), v("key", x.key), v("content", x.content), v("targets", x.targets),
+       v.some("cross_signs", x.cross_signs))
 FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor))
 FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),

@@ -109,6 +109,7 @@ std::string work_of(const Order& order) {
       add(order.profile);
       add(x509::to_json(enrolment->content).dump());
     }
+    if (!enrolment->cross_signs.empty()) add(hex(sha256(enrolment->cross_signs)));
   }
   return hex(sha256(as_bytes(text)));
 }

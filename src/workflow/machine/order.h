@@ -67,6 +67,9 @@ struct Enroll {
   KeyWish key;
   x509::RequestedContent content;  // what the certificate shall say
   std::vector<InstallTarget> targets;
+  // Cross-signing: the certificate (DER) that the CA has already, and that the new one must be like (ca/cross.h). Empty:
+  // none.
+  Bytes cross_signs = {};
 
   bool operator==(const Enroll&) const = default;
 };

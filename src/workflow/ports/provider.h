@@ -265,6 +265,9 @@ class CertificateAuthority {
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
   // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
   virtual Bytes certify_itself(ByteView spki, Instant now) = 0;
+  // What a certificate is asked to say that cross-signs the CA of `existing` (DER), by the profile for requests of that
+  // name. Throws refused with every reason why this CA does not cross-sign it.
+  virtual x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) = 0;
   // Signs a complete CRL under the next number and puts it in its file in one step, where nobody has put a newer one,
   // and reads it back. Throws invalid_input where no file is configured, conflict for a file that holds something else
   // or a newer CRL, refused for a CA that may not sign CRLs, unavailable.

@@ -24,6 +24,7 @@ inline const Oid kCrlDistributionPoints{"2.5.29.31"};
 inline const Oid kCertificatePolicies{"2.5.29.32"};
 inline const Oid kAuthorityKeyIdentifier{"2.5.29.35"};
 inline const Oid kExtendedKeyUsage{"2.5.29.37"};
+inline const Oid kAnyExtendedKeyUsage{"2.5.29.37.0"};
 inline const Oid kAuthorityInfoAccess{"1.3.6.1.5.5.7.1.1"};
 inline const Oid kTlsFeature{"1.3.6.1.5.5.7.1.24"};
 }  // namespace oids

@@ -8,6 +8,9 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace hsmbridge::x509 {
 namespace {
@@ -25,6 +28,55 @@ std::string plain_extension(const Extension& extension) {
   const std::string name = extension.oid.name();
   return name + (name == extension.oid.dotted() ? "" : " (" + extension.oid.dotted() + ")") + mark(extension.critical) +
          ": " + hex(extension.value);
+}
+
+// A field and its value each.
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+std::string uri_in(der::Reader& reader) {
+  return to_text(reader.expect(der::context(6), "uniformResourceIdentifier").content);
+}
+
+// The addresses of CRLs, of OCSP responders and of issuers' certificates, in the form in which they are written here
+// (one URI a point, the responders first). Nothing for any other form, which is shown whole.
+std::optional<Lines> addresses(const Extension& extension) {
+  Lines lines;
+  std::vector<std::string> crls, responders, issuers;
+  try {
+    if (extension.oid == oids::kCrlDistributionPoints) {
+      auto points = der::inside(extension.value, der::kSequence, "CRLDistributionPoints");
+      while (!points.at_end()) {
+        auto name = points.enter(der::kSequence, "DistributionPoint")
+                        .enter(der::context_constructed(0), "distributionPoint")
+                        .enter(der::context_constructed(0), "fullName");
+        crls.push_back(uri_in(name));
+        lines.emplace_back("CRL", printable(crls.back()));
+      }
+    } else if (extension.oid == oids::kAuthorityInfoAccess) {
+      auto descriptions = der::inside(extension.value, der::kSequence, "AuthorityInfoAccessSyntax");
+      while (!descriptions.at_end()) {
+        auto description = descriptions.enter(der::kSequence, "AccessDescription");
+        const bool ocsp = description.oid("accessMethod").dotted() == "1.3.6.1.5.5.7.48.1";
+        auto& uris = ocsp ? responders : issuers;
+        uris.push_back(uri_in(description));
+        lines.emplace_back(ocsp ? "OCSP responder" : "Issuer's certificate", printable(uris.back()));
+      }
+    }
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  if (lines.empty()) return std::nullopt;
+  const bool whole = extension.value ==
+                     (crls.empty() ? authority_info_access(responders, issuers) : crl_distribution_points(crls)).value;
+  return whole ? std::optional(std::move(lines)) : std::nullopt;
+}
+
+void render_extension(std::string& text, const Extension& extension) {
+  if (const auto lines = addresses(extension)) {
+    for (const auto& [field, value] : *lines) line(text, field + mark(extension.critical), value);
+  } else {
+    line(text, "Extension", plain_extension(extension));
+  }
 }
 
 std::string identifier_text(const std::optional<Bytes>& identifier) {
@@ -115,7 +167,7 @@ std::string render(const Content& content) {
                                   : std::to_string(feature);
          }));
   }
-  for (const Extension& extension : content.other_extensions) line(text, "Extension", plain_extension(extension));
+  for (const Extension& extension : content.other_extensions) render_extension(text, extension);
   if (content.subject_key_identifier) {
     line(text, "Subject key identifier" + mark(critical.subject_key_identifier), hex(*content.subject_key_identifier));
   }

@@ -22,6 +22,10 @@ enum class Likeness {
   different,
 };
 Likeness likeness(const Name& asked, const Name& found);
+// Whether they are one name where chains are built (RFC 5280 §7.1).
+inline bool same_name(const Name& one, const Name& other) {
+  return likeness(one, other) <= Likeness::other_spelling;
+}
 
 // The common name as it is compared: of a host name the A-labels in lower case, else the text as §7.1 folds it.
 std::string folded_common_name(std::string_view text);

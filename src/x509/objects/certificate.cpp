@@ -62,11 +62,12 @@ TbsCertificate decode_tbs(ByteView der) {
   return tbs;
 }
 
-// What of the content goes into a certificate: the key identifier is computed, a challenge password never leaves a
-// request.
+// What of the content goes into a certificate: the key identifier is computed or that of the CA that is there, a
+// challenge password never leaves a request.
 Content certified(const CertificateFields& fields) {
   Content content = fields.content;
-  content.subject_key_identifier = key_identifier(fields.spki, fields.key_identifier);
+  content.subject_key_identifier = fields.subject_key_identifier ? *fields.subject_key_identifier
+                                                                 : key_identifier(fields.spki, fields.key_identifier);
   content.critical.subject_key_identifier = false;  // RFC 5280 §4.2.1.2
   content.challenge_password.reset();
   return content;

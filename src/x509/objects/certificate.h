@@ -60,10 +60,12 @@ struct CertificateFields {
   Name issuer;   // from the issuer's certificate: copied as DER
   Validity validity;
   Bytes spki;
-  Content content;  // subject_key_identifier and challenge_password in it are ignored: the identifier is computed
+  Content content;                                // subject_key_identifier and challenge_password in it are ignored
   std::optional<Bytes> authority_key_identifier;  // exactly the issuer's SKI; nothing when the issuer has none
   const SignatureAlgorithm* algorithm = nullptr;
   KeyIdentifierMethod key_identifier = KeyIdentifierMethod::sha1;  // of the subject's key
+  // Instead of one by that method: of a CA that has one already, by which those below it find it.
+  std::optional<Bytes> subject_key_identifier = std::nullopt;
 };
 // Issuer name and key identifier taken from the issuing certificate, the rest empty.
 CertificateFields fields_for_issuer(const Certificate& issuer);

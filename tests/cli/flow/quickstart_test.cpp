@@ -2,16 +2,18 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::test {
 namespace {
 
-CliResult quickstart(Cli& cli, const std::string& flag, const std::string& value) {
+CliResult quickstart(Cli& cli, const std::vector<std::string>& mode, const std::string& folder = "demo") {
   const std::string script = std::string(HSMBRIDGE_SOURCE) + "/scripts/quickstart";
-  const auto result =
-      cli.other({"bash", script, "--no-install", "--build", HSMBRIDGE_BUILD, flag, value, (cli / "demo").string()}, "",
-                std::chrono::seconds{120});
-  if (cli.exists("demo/simulator.pid")) cli.other({"bash", "-c", "kill $(cat demo/simulator.pid)"});
+  std::vector<std::string> words{"bash", script, "--no-install", "--build", HSMBRIDGE_BUILD};
+  words.insert(words.end(), mode.begin(), mode.end());
+  words.push_back((cli / folder).string());
+  const auto result = cli.other(words, "", std::chrono::seconds{120});
+  if (cli.exists(folder + "/simulator.pid")) cli.other({"bash", "-c", "kill $(cat '" + folder + "/simulator.pid')"});
   return result;
 }
 
@@ -19,7 +21,7 @@ CliResult quickstart(Cli& cli, const std::string& flag, const std::string& value
 
 TEST_CASE("scripts/quickstart shows the whole job and leaves a configuration that works") {
   Cli cli;
-  const auto shown = quickstart(cli, "--mode", "raw-signature");
+  const auto shown = quickstart(cli, {"--mode", "raw-signature"});
   INFO(shown.out << shown.err);
   REQUIRE(shown.status == 0);
   CHECK(shown.out.find("web-2026.pem: OK") != std::string::npos);
@@ -27,13 +29,13 @@ TEST_CASE("scripts/quickstart shows the whole job and leaves a configuration tha
   CHECK(cli.run({"--config", (cli / "demo/hsmbridge.yaml").string(), "request", "list"}).out.find("Completed") !=
         std::string::npos);
   // It never writes into a folder that is there.
-  CHECK(quickstart(cli, "--mode", "raw-signature").status == 1);
+  CHECK(quickstart(cli, {"--mode", "raw-signature"}).status == 1);
 }
 
 TEST_CASE("scripts/quickstart shows the same job with DigiCert and with Venafi, to its revocation") {
   const auto provider = GENERATE(as<std::string>{}, "digicert", "venafi");
   Cli cli;
-  const auto shown = quickstart(cli, "--provider", provider);
+  const auto shown = quickstart(cli, {"--provider", provider});
   INFO(shown.out << shown.err);
   REQUIRE(shown.status == 0);
   CHECK(shown.out.find("web-2026.pem: OK") != std::string::npos);
@@ -49,11 +51,34 @@ TEST_CASE("scripts/quickstart shows the same job with DigiCert and with Venafi, 
 
 TEST_CASE("scripts/quickstart walks the certificate tutorial to its end") {
   Cli cli;
-  const auto shown = quickstart(cli, "--mode", "certificate");
+  const auto shown = quickstart(cli, {"--mode", "certificate"});
   INFO(shown.out << shown.err);
   REQUIRE(shown.status == 0);
   CHECK(shown.err.find("/v1/certificate/import/plain") != std::string::npos);
   CHECK(shown.out.find("Serial Number: 0 (0x0)") != std::string::npos);
+}
+
+TEST_CASE("scripts/quickstart --ca makes CAs, and openssl refuses what they revoked") {
+  Cli cli;
+  // Nothing of it minds a blank.
+  const auto shown = quickstart(cli, {"--ca"}, "demo of a CA");
+  INFO(shown.out << shown.err);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.out.find("bob") != std::string::npos);
+  CHECK(shown.out.find("web-2026.pem: OK") != std::string::npos);
+  CHECK((shown.out + shown.err).find("certificate revoked") != std::string::npos);
+  CHECK(shown.out.find("Chain verification output: Verified") != std::string::npos);
+  // What it leaves works in a shell of somebody who types what it says.
+  const auto listed =
+      cli.other({"bash", "-c", ". 'demo of a CA/env.sh' && hsmbridge ca list && hsmbridge cert list --status revoked"});
+  INFO(listed.out << listed.err);
+  CHECK(listed.status == 0);
+  CHECK(listed.out.find("issuing") != std::string::npos);
+  CHECK(listed.out.find("shop.partner.example.com") != std::string::npos);
+  // It never writes into a folder that is there, and is one mode among others.
+  CHECK(quickstart(cli, {"--ca"}, "demo of a CA").status == 1);
+  CHECK(quickstart(cli, {"--ca", "--mode", "certificate"}, "x").status == 2);
+  CHECK(quickstart(cli, {"--ca", "--provider", "venafi"}, "x").status == 2);
 }
 
 }  // namespace hsmbridge::test

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ca/crl.h"
+#include "ca/issue.h"
 #include "support/fake_clock.h"
 #include "support/memory/memory_store.h"
 #include "support/software_signer.h"
@@ -517,4 +518,72 @@ TEST_CASE_METHOD(Publishing, "a CRL that is due is told") {
   CHECK_FALSE(provider->view().crl_overdue);
   clock.advance(24h * 4);
   CHECK(provider->view().crl_overdue);
+}
+
+TEST_CASE_METHOD(Place,
+                 "what is to be cross-signed is compared with the draft, and looked at again before the key signs") {
+  // The CA that is there has the key `leaf`.
+  ca::Profile& rules = settings.profiles.front().rules;
+  rules.key_usage = x509::KeyUsages{x509::KeyUsage::key_cert_sign, x509::KeyUsage::crl_sign};
+  rules.extended_key_usage.clear();
+  rules.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  make();
+  const ca::Root there{x509::Name::parse("CN=There"), 24h * 50, 3, x509::KeyIdentifierMethod::sha1};
+  const auto& spki = leaf.subject_public_key_info();
+  const Bytes tbs = ca::root_to_be_signed(there, algorithm, spki, x509::random_serial(), clock.now());
+  const Bytes existing_der = x509::assemble_certificate(tbs, algorithm, leaf.sign(tbs, algorithm), spki);
+  const auto existing = x509::parse_certificate(existing_der);
+  x509::RequestedContent asked;
+  asked.content = provider->cross_content("server", existing_der, clock.now());
+  order.what = Enroll{"web", {}, asked, {}, existing_der};
+  const Draft draft = drafted();
+  const auto frozen = x509::parse_tbs_certificate(draft.to_be_signed);
+  CHECK(frozen.content.subject_key_identifier == existing.content().subject_key_identifier);
+  CHECK(frozen.validity.not_after == existing.tbs.validity.not_after);
+  CHECK(frozen.content.basic_constraints->path_length == 3);
+  CHECK(provider->check(call(draft)) == std::vector<std::string>{});
+
+  std::string why;
+  SECTION("its certificate was revoked meanwhile") {
+    store.revoke({hex(sha256(existing.issuer().der())), x509::serial_text(existing.serial()), 1, clock.now(),
+                  existing.tbs.validity.not_after, "ANOTHER"});
+    why = "what is to be cross-signed: it was revoked ";
+  }
+  SECTION("its key was compromised meanwhile") {
+    spent = "compromised";
+    why = "what is to be cross-signed: its key is recorded as compromised";
+  }
+  SECTION("it is over") {
+    clock.advance(24h * 51);
+    why = "what is to be cross-signed: it ended ";
+  }
+  SECTION("it is another one than the draft was made for") {
+    const ca::Root shorter{there.subject, there.validity, 1, there.key_identifier};
+    const Bytes other = ca::root_to_be_signed(shorter, algorithm, spki, x509::random_serial(), clock.now());
+    std::get<Enroll>(order.what).cross_signs =
+        x509::assemble_certificate(other, algorithm, leaf.sign(other, algorithm), spki);
+    why = "its path length (3) is more than that of the certificate that the CA has (1)";
+  }
+  const SubmitAnswer answer = provider->submit(call(draft));
+  const auto& refused = as<RefusedForGood>(answer);
+  CAPTURE(refused.error.message());
+  CHECK(refused.error.message().find(why) != std::string::npos);
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a CSR of another key makes no draft of a cross-certificate") {
+  ca::Profile& rules = settings.profiles.front().rules;
+  rules.key_usage = x509::KeyUsages{x509::KeyUsage::key_cert_sign};
+  rules.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  make();
+  SoftwareSigner elsewhere{"ec:P-256"};
+  const ca::Root there{x509::Name::parse("CN=There"), 24h * 100, {}, {}};
+  const auto& spki = elsewhere.subject_public_key_info();
+  const Bytes tbs = ca::root_to_be_signed(there, algorithm, spki, x509::random_serial(), clock.now());
+  const Bytes existing = x509::assemble_certificate(tbs, algorithm, elsewhere.sign(tbs, algorithm), spki);
+  x509::RequestedContent asked;
+  asked.content = provider->cross_content("server", existing, clock.now());
+  order.what = Enroll{"web", {}, asked, {}, existing};
+  CHECK(refusal([&] { drafted(); }).message() ==
+        "the certificate request is not of the key of the CA that is to be cross-signed");
 }

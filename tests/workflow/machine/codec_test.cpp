@@ -114,6 +114,16 @@ TEST_CASE("an order of the first schema reads as one of its kind, with its conte
   CHECK_THROWS_AS(read(R"("kind":"crl","predecessor":null,"reason":"")"), Error);
 }
 
+TEST_CASE("the certificate that an order cross-signs is written where there is one and nowhere else") {
+  CHECK(to_json(samples::order()).dump().find("cross_signs") == std::string::npos);
+  Order order = samples::brought();
+  const std::string before = work_of(order);
+  std::get<Enroll>(order.what).cross_signs = Bytes{1, 2, 3};
+  CHECK(to_json(order).dump().find("\"cross_signs\":\"AQID\"") != std::string::npos);
+  CHECK(order_from(to_json(order)) == order);
+  CHECK(work_of(order) != before);
+}
+
 TEST_CASE("the CSR of an order is written where one was brought and nowhere else") {
   CHECK(to_json(samples::order()).dump().find("\"csr\"") == std::string::npos);
   CHECK(to_json(samples::brought()).dump().find("\"csr\":\"AQID\"") != std::string::npos);

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "service/authorities/authorities.h"
+#include "service/authorities/cross_sign.h"
 #include "service/authorities/takeover.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
@@ -90,6 +91,34 @@ ExitCode init(Invocation& invocation) {
   if (made.how == service::Enrolment::How::open) {
     invocation.output.note(fmt::format("request {} is open for exactly this: going on with it", made.id.str()));
   }
+  return finish(invocation.output, *wiring, *store, made.id, Pace{});
+}
+
+// What the new certificate would say, and what not, before anything is asked for.
+void tell_differences(Invocation& invocation, const service::CrossSigning& planned) {
+  for (const auto& line : planned.differences) invocation.output.note(safe(line));
+}
+
+ExitCode cross_sign(Invocation& invocation) {
+  const auto& arguments = invocation.arguments;
+  service::NewCrossSigning wanted{arguments.required("NAME"), arguments.text_or("--profile", "cross-ca"),
+                                  arguments.required("--certificate"), arguments.text("--csr"), std::nullopt};
+  if (const auto file = arguments.text("--out")) wanted.out = *file;
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store();
+  const auto planned = service::plan_cross_signing(*wiring, *store, wanted);
+  if (const auto& done = planned.done) {
+    invocation.output.note(fmt::format("request {} brought the certificate for exactly this", done->str()));
+    return finish(invocation.output, *wiring, *store, *done, Pace{});
+  }
+  if (const auto& open = planned.open) {
+    invocation.output.note(fmt::format("request {} is open for exactly this: going on with it", open->str()));
+    return finish(invocation.output, *wiring, *store, *open, Pace{});
+  }
+  tell_differences(invocation, planned);
+  ask(invocation, fmt::format("Let the CA {} certify the CA \"{}\" ({}) too, in {}?", safe(wanted.name),
+                              safe(planned.subject), safe(planned.key), safe(planned.file.string())));
+  const auto made = service::enroll(wiring->actor(), *wiring, *store, planned.enrolment);
   return finish(invocation.output, *wiring, *store, made.id, Pace{});
 }
 
@@ -267,6 +296,23 @@ std::vector<Command> ca_commands() {
        "the certificate is written to its `certificate`; a file that is there is not touched.\n"
        "What a root says of itself is in the configuration (`root` of the provider). A CA with\n"
        "a parent is a request at that provider, whichever type it is; typing it again goes on\n"
+       "with the open request.\n"},
+      {"ca",
+       "cross-sign",
+       "Certify a CA that is there already, below this one too",
+       {{"--certificate", "FILE", "the one that it has (PEM, DER)", commandline::Times::required},
+        {"--csr", "FILE", "a CSR of its key, where that is in no token of ours; only the key of it counts"},
+        {"--out", "FILE", "where the new certificate goes (default: beside the other one, as …-by-NAME.pem)"},
+        {"--profile", "NAME", "what to order (default: cross-ca)"},
+        {"--yes", "", "do not ask; required without a terminal. Nobody's approval is skipped"}},
+       {name},
+       cross_sign,
+       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
+       "  hsmbridge ca cross-sign new-root --certificate old-root.pem\n"
+       "The new certificate has the subject, the public key and the key identifier of the\n"
+       "existing one to the byte, and grants nothing that this one or the CA's profile does\n"
+       "not. It ends with it at the latest, unless the profile says outlives_cross_signed.\n"
+       "What differs is listed, and those who approve see it again. Typing it again goes on\n"
        "with the open request.\n"},
       {"ca",
        "crl",

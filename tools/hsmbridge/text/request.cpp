@@ -165,6 +165,9 @@ std::string show_text(const service::RequestView& view, Instant now) {
   if (row.kind != workflow::Kind::enroll) fields.add("Kind", std::string(workflow::to_string(row.kind)));
   fields.add("Names", safe(row.what));
   if (const auto* old = order.predecessor()) fields.add(revokes(view) ? "Revokes" : "Renews", old->certificate);
+  if (const auto* asked = order.enrolment(); asked != nullptr && !asked->cross_signs.empty()) {
+    fields.add("Cross-signs", "the CA that has the certificate " + hex(sha256(asked->cross_signs)));
+  }
   if (const auto* revocation = order.revocation()) fields.add("Reason", safe(revocation->reason));
   fields.add("Provider", safe(order.provider + ", profile " + order.profile));
   if (!revokes(view)) fields.add("Key", safe(row.key));

@@ -13,6 +13,8 @@ using commandline::Times;
 
 constexpr Option kDir{"--dir", "DIR", "the folder of the running simulator", Times::required};
 
+constexpr Option kPort{"--port", "N", "port of 127.0.0.1 (default: that of the last run, or a free one)"};
+
 const std::vector<Option> kTsbOptions{
     {"--generation", "2.0|2.2|2.5",
      "server generation: which certificate fields it knows (default 2.2); 2.0 has no "
@@ -59,9 +61,7 @@ Command command(std::string_view noun, std::string_view verb, std::string_view h
 
 // Of a simulator that serves: those of all, then its own.
 std::vector<Option> serving(std::string_view dir, std::string_view client_ca, std::vector<Option> own) {
-  std::vector<Option> options{{"--dir", "DIR", dir, Times::required},
-                              {"--port", "N", "port of 127.0.0.1 (default: that of the last run, or a free one)"},
-                              {"--client-ca", "FILE", client_ca}};
+  std::vector<Option> options{{"--dir", "DIR", dir, Times::required}, kPort, {"--client-ca", "FILE", client_ca}};
   options.insert(options.end(), own.begin(), own.end());
   return options;
 }
@@ -77,6 +77,9 @@ std::vector<Command> own_commands() {
       command("serve", "venafi", "run a simulated Venafi TLS Protect Cloud until SIGTERM", serve_venafi,
               serving("its folder: credentials, CA, journal; made when missing",
                       "demand TLS client certificates of this CA (PEM)", {})),
+      command(
+          "serve", "files", "run the web server of a CA until SIGTERM: CRLs and certificates over HTTP", serve_files,
+          {{"--dir", "DIR", "what is in its folder `public` is served; made when missing", Times::required}, kPort}),
       command("tsb", "create-ca", "make a CA key with a quorum policy and its certificate at the running TSB",
               create_ca,
               {kDir,
@@ -151,7 +154,7 @@ std::vector<Command> own_commands() {
 
 // Those with verbs have a line of their own; the others speak for themselves.
 std::vector<commandline::Noun> all_nouns() {
-  std::vector<commandline::Noun> nouns{{"serve", "run a simulated provider until SIGTERM"},
+  std::vector<commandline::Noun> nouns{{"serve", "run a simulated provider, or the web server of a CA, until SIGTERM"},
                                        {"tsb", "the running TSB"},
                                        {"digicert", "the running DigiCert"},
                                        {"venafi", "the running Venafi"}};

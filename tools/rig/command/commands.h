@@ -14,6 +14,7 @@ commandline::Program whole_program();
 ExitCode serve_tsb(Invocation& invocation);
 ExitCode serve_digicert(Invocation& invocation);
 ExitCode serve_venafi(Invocation& invocation);
+ExitCode serve_files(Invocation& invocation);
 // control_commands.cpp: they speak to a running simulator.
 ExitCode set_fault(Invocation& invocation);
 ExitCode list_faults(Invocation& invocation);

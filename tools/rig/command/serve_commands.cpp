@@ -6,6 +6,7 @@
 #include "tools/rig/digicert/digicert.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/file_server.h"
 #include "tools/rig/server/simulator_server.h"
 #include "tools/rig/tsb/tsb.h"
 #include "tools/rig/venafi/venafi.h"
@@ -43,15 +44,27 @@ void set_time(const Arguments& arguments, std::string_view option, std::chrono::
   if (time) value = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
 }
 
+std::optional<int> port_in(const Arguments& arguments) {
+  const long port = arguments.number("--port", 0, 65535).value_or(0);
+  return port == 0 ? std::nullopt : std::optional(static_cast<int>(port));
+}
+
 // Where it serves: NAME, --dir (made, with the test CA), --port, --client-ca.
 SimulatorServerOptions server_options(std::string name, const Arguments& arguments) {
-  SimulatorServerOptions options{std::move(name), std::filesystem::absolute(arguments.required("--dir")), std::nullopt,
-                                 std::nullopt};
-  const long port = arguments.number("--port", 0, 65535).value_or(0);
-  if (port != 0) options.port = static_cast<int>(port);
+  SimulatorServerOptions options{std::move(name), std::filesystem::absolute(arguments.required("--dir")),
+                                 port_in(arguments), std::nullopt};
   if (const auto file = arguments.text("--client-ca")) options.client_ca = *file;
   make_test_pki(options.dir);
   return options;
+}
+
+void wait_for_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int number = 0;
+  sigwait(&signals, &number);
 }
 
 // Serves and says where, with what else `more` has to say, until a signal comes.
@@ -60,12 +73,7 @@ ExitCode serve(Invocation& invocation, const SimulatorServerOptions& options,
   const SimulatorServer server(options, simulator);
   invocation.output.raw(fmt::format("simulated {} at {}, CA {}, {} in {}\n", what, server.url(),
                                     server.pki().ca.string(), more, (options.dir / (options.name + ".json")).string()));
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  int number = 0;
-  sigwait(&signals, &number);
+  wait_for_signal();
   return ExitCode::done;
 }
 
@@ -137,6 +145,14 @@ ExitCode serve_venafi(Invocation& invocation) {
   const auto venafi = std::make_shared<venafi::Venafi>(options.dir, clock);
   return serve(invocation, options, venafi, "Venafi TLS Protect Cloud",
                fmt::format("issuing root {}, API keys and zones", venafi->ca().root_file().string()));
+}
+
+ExitCode serve_files(Invocation& invocation) {
+  const auto dir = std::filesystem::absolute(invocation.arguments.required("--dir"));
+  const FileServer server(dir, port_in(invocation.arguments));
+  invocation.output.raw(fmt::format("files of {} at {}\n", (dir / "public").string(), server.url()));
+  wait_for_signal();
+  return ExitCode::done;
 }
 
 }  // namespace hsmbridge::rig

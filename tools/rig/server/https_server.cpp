@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tools/rig/server/listening.h"
 
 #include <fmt/core.h>
 #include <httplib.h>
@@ -10,8 +11,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <set>
-#include <thread>
 #include <utility>
 
 namespace hsmbridge::rig {
@@ -117,11 +118,6 @@ class HttpsServer::Inside {
       throw Error{ErrorKind::invalid_input, fmt::format("the TLS files {} and {} are not usable",
                                                         settings.certificate.string(), settings.key.string())};
     }
-    // cpp-httplib's own choice, SO_REUSEPORT, lets two servers take one port and share its connections by chance.
-    server_.set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    });
     server_.new_task_queue = [] { return new httplib::ThreadPool(kConnections); };
     server_.set_tcp_nodelay(true);
     server_.set_keep_alive_max_count(1'000'000'000);
@@ -140,27 +136,15 @@ class HttpsServer::Inside {
       deliver(request, response);
     };
     server_.Get("/.*", answer).Post("/.*", answer).Put("/.*", answer).Patch("/.*", answer).Delete("/.*", answer);
-    if (settings.port) {
-      port_ = server_.bind_to_port("127.0.0.1", *settings.port) ? *settings.port : -1;
-    } else {
-      port_ = server_.bind_to_any_port("127.0.0.1");
-    }
-    if (port_ <= 0) {
-      throw Error{ErrorKind::unavailable,
-                  fmt::format("port {} of 127.0.0.1 is not available", settings.port.value_or(0))};
-    }
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    // stop() before the listening loop runs would be lost.
-    while (!server_.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    listening_.emplace(server_, settings.port);
   }
 
   ~Inside() {
-    server_.stop();
+    if (listening_) listening_->stop();
     connections_.close_all();
-    thread_.join();
   }
 
-  int port() const { return port_; }
+  int port() const { return listening_->port(); }
 
  private:
   void deliver(const httplib::Request& request, httplib::Response& response) {
@@ -198,8 +182,7 @@ class HttpsServer::Inside {
   Connections connections_;
   Handler handler_;
   httplib::SSLServer server_;
-  std::thread thread_;
-  int port_ = -1;
+  std::optional<Listening> listening_;
 };
 
 HttpsServer::HttpsServer(const HttpsSettings& settings, Handler handler)

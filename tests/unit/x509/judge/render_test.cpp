@@ -2,6 +2,7 @@
 
 #include "unit/x509/full_content.h"
 #include "unit/x509/test_authority.h"
+#include "x509/content/extensions.h"
 
 #include <catch2/catch.hpp>
 
@@ -81,4 +82,36 @@ TEST_CASE("A key or an algorithm without a row is shown and not an error") {
   CHECK(key_text(from_hex("302a300506032b6571032100" + std::string(64, '0'))) == "unsupported key (ED448)");
   CHECK(key_text(from_hex("3000")) == "unreadable key");
   CHECK(algorithm_text(from_hex("300506032b6571")) == "unsupported algorithm (ED448, 300506032b6571)");
+}
+
+TEST_CASE("Where CRLs and issuers' certificates are is shown as addresses, and whole where anything else is in it") {
+  Content content;
+  content.subject = Name::parse("CN=x");
+  content.other_extensions = {
+      crl_distribution_points({"http://a.example.com/1.crl", "http://b.example.com/1.crl"}),
+      authority_info_access({"http://ocsp.example.com"}, {"http://a.example.com/1.cer"}),
+  };
+  CHECK(render(content) ==
+        "Subject: CN=x\n"
+        "CRL: http://a.example.com/1.crl\n"
+        "CRL: http://b.example.com/1.crl\n"
+        "OCSP responder: http://ocsp.example.com\n"
+        "Issuer's certificate: http://a.example.com/1.cer\n");
+  // A point with reasons beside its address, a method that is neither, nothing at all: all of it in hex.
+  const Oid crls = oids::kCrlDistributionPoints;
+  const Oid access = oids::kAuthorityInfoAccess;
+  for (const Extension& extension : {
+           Extension{crls, false, from_hex("30143012a00ca00a8608687474703a2f2f6181020780")},
+           Extension{access, true,
+                     from_hex("301830160608"
+                              "2b060105050730038608687474703a2f2f6100"
+                              "00")},
+           Extension{access, false, from_hex("3000")},
+           Extension{Oid("1.2.3.4"), false, from_hex("3000")},
+       }) {
+    content.other_extensions = {extension};
+    const std::string text = render(content);
+    INFO(text);
+    CHECK(text.find(": " + hex(extension.value) + "\n") != std::string::npos);
+  }
 }

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "base/strong.h"
+#include "service/bridge.h"
+#include "service/requests/enrolment.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+// Cross-signing a CA that is there already (ca/cross.h): what can be refused before anything is written, and the request.
+namespace hsmbridge::service {
+
+struct NewCrossSigning {
+  std::string name;                          // of the CA that signs, a provider
+  std::string profile;                       // of the request
+  std::filesystem::path certificate;         // the one that the other CA has
+  std::optional<std::string> csr;            // the file of a CSR of its key, where that is in no token of ours
+  std::optional<std::filesystem::path> out;  // where the new one goes; else beside the other one, as NAME-by-NAME.pem
+};
+
+struct CrossSigning {
+  NewEnrolment enrolment;
+  std::filesystem::path file;
+  std::string subject;                   // of the CA that is cross-signed
+  std::string key;                       // where its key is, in words
+  std::optional<RequestId> open;         // the same was asked before, and is open
+  std::optional<RequestId> done;         // or brought a certificate that is in use
+  std::vector<std::string> differences;  // ca::cross_differences
+};
+// Throws refused with every reason why that CA does not cross-sign the other one, not_found where the key of that is in
+// no token that is known here and no CSR was brought, conflict for a file that is there, or another open request for the
+// same.
+CrossSigning plan_cross_signing(Bridge& bridge, workflow::Store& store, const NewCrossSigning& wanted);
+
+}  // namespace hsmbridge::service
