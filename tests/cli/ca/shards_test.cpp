@@ -173,25 +173,46 @@ TEST_CASE_METHOD(Sharded, "a CA that has published complete CRLs goes on with th
   has(judged("new", {"issuing-" + shard + ".crl"}), "certificate revoked");
 }
 
-TEST_CASE_METHOD(Sharded, "a CA with shards goes on in a restored store once it was given the last CRL of each") {
-  set_crl("    chain: root.pem\n", "    chain: root.pem\n    serial_log: issuing.log\n");
-  auto names = one_in_each();
-  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
-  REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
-  const auto since = issue("since");
-  revoke(names.at("0"));
-  revoke("since");
-  REQUIRE(cli.run({"ca", "crl", "issuing", "--all"}).status == 0);
-  for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
-  std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
-  REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
-  CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
-  const auto one =
-      cli.run({"ca", "resume", "issuing", "--serial-log", "issuing.log", "--crl", "issuing-0.crl", "--yes"});
+namespace {
+
+// Before the backup one certificate in each shard, and CRLs 1 and 2; after it one more, two revocations, and CRLs 3 and 4.
+struct Restored : Sharded {
+  std::map<std::string, std::string> names;
+  std::string since;
+
+  Restored() {
+    set_crl("    chain: root.pem\n", "    chain: root.pem\n    serial_log: issuing.log\n");
+    names = one_in_each();
+    REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+    REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
+    since = issue("since");
+    revoke(names.at("0"));
+    revoke("since");
+    REQUIRE(cli.run({"ca", "crl", "issuing", "--all"}).status == 0);
+    for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
+    std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
+    REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
+    CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
+  }
+  CliResult resume(const Words& more) const {
+    Words words{"ca", "resume", "issuing", "--serial-log", "issuing.log", "--yes"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Restored, "a CA with shards goes on in a restored store once it was given the last CRL of each") {
+  const auto one = resume({"--crl", "issuing-0.crl"});
   CHECK(one.status == 2);
   has(flat(one.err), "the last CRL of shard 1 is missing");
-  const auto resumed = cli.run({"ca", "resume", "issuing", "--serial-log", "issuing.log", "--crl", "issuing-0.crl",
-                                "--crl", "issuing-1.crl", "--yes"});
+  const auto twice = resume({"--crl", "issuing-0.crl", "--crl", "issuing-0.crl"});
+  CHECK(twice.status == 2);
+  has(flat(twice.err), "issuing-0.crl is the second CRL for ");
+  std::filesystem::create_directory(cli / "last");
+  for (const std::string& crl : kBoth) std::filesystem::copy(cli / crl, cli / ("last/" + crl));
+  const auto resumed = resume({"--crl", "last"});
   INFO(resumed.out << resumed.err);
   REQUIRE(resumed.status == 0);
   has(resumed.out, "CRL 5 of issuing, shard 0");
@@ -201,4 +222,25 @@ TEST_CASE_METHOD(Sharded, "a CA with shards goes on in a restored store once it 
   has(judged(names.at("1"), kBoth), names.at("1") + ".pem: OK");
   CHECK(cli.run({"ca", "crl", "issuing", "--check"}).status == 0);
   CHECK(cli.run({"audit", "verify"}).status == 0);
+}
+
+TEST_CASE_METHOD(Restored,
+                 "where the last CRLs of all shards are lost the numbers go on, and what is revoked again is on each") {
+  for (const std::string& crl : kBoth) std::filesystem::remove(cli / crl);
+  CHECK(resume({"--next-crl-number", "3"}).status == 1);
+  const auto resumed = resume({"--next-crl-number", "100"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  has(resumed.out, "CRL 101 of issuing, shard 0");
+  has(resumed.out, "CRL 102 of issuing, shard 1");
+  // Only its number is known, and not which shard it names.
+  const std::string serial = cli.other({"openssl", "x509", "-in", "since.pem", "-noout", "-serial"}).out;
+  const auto again = cli.run({"ca", "revoke", "issuing", serial.substr(serial.find('=') + 1, serial.size() - 8),
+                              "--reason", "superseded", "--yes"});
+  INFO(again.err);
+  REQUIRE(again.status == 0);
+  const auto next = cli.run({"ca", "crl", "issuing"});
+  has(next.out, "CRL 103 of issuing, shard 0 with 1 revoked");
+  has(next.out, "CRL 104 of issuing, shard 1 with 1 revoked");
+  has(judged("since", kBoth), "certificate revoked");
 }
