@@ -64,15 +64,13 @@ struct CrlThere {
 void expect_at_its_place(const x509::TbsCertList& list, const CrlPlace& place, const std::vector<CrlPlace>& shards) {
   const std::string point = ca::distribution_point_of(list);
   const bool limited = list.issuing_distribution_point && list.issuing_distribution_point->has_scope;
-  if (!place.shard.empty() && (point != place.url || limited)) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("it is {}, and not that of {}", point.empty() ? "the complete CRL" : "the CRL of " + point,
-                            place.url)};
-  }
-  if (!place.shard.empty()) return;
   const bool is_shard =
       std::any_of(shards.begin(), shards.end(), [&](const CrlPlace& one) { return one.url == point; });
-  if (is_shard || limited) throw Error{ErrorKind::conflict, "it is a part of what the CA revokes"};
+  if (!limited && (place.shard.empty() ? !is_shard : point == place.url)) return;
+  throw Error{ErrorKind::conflict, fmt::format("{} holds {}, and not {}: it was not replaced", place.file.string(),
+                                               point.empty() ? "another CRL" : "the CRL of " + point,
+                                               place.shard.empty() ? "the complete CRL" : "that of " + place.url)}
+      .hint("put the last CRL that was published there back, or name another file under `crl`");
 }
 
 std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPlace>& shards,
@@ -84,17 +82,19 @@ std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPl
     if (error.kind() == ErrorKind::not_found) return std::nullopt;
     throw;
   }
+  CrlThere crl;
+  x509::TbsCertList list;
   try {
-    CrlThere crl{ca::crl_number_of(there, issuer), {}};
-    x509::TbsCertList list = x509::parse_crl(there).tbs;
-    expect_at_its_place(list, place, shards);
-    crl.revoked = std::move(list.revoked);
-    return crl;
+    crl.number = ca::crl_number_of(there, issuer);
+    list = x509::parse_crl(there).tbs;
   } catch (const Error& error) {
     throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", place.file.string(),
                                                  issuer.subject().to_string(), error.message())}
         .hint("name another file under `crl`, or move this one away");
   }
+  expect_at_its_place(list, place, shards);
+  crl.revoked = std::move(list.revoked);
+  return crl;
 }
 
 // A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that.

@@ -195,12 +195,15 @@ PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log,
       published.made.push_back({authority.publish_crl(crl.place.shard, log.now()), std::nullopt});
     } catch (Error& error) {
       if (!crl.place.shard.empty()) error.prefix("shard " + crl.place.shard);
-      if (published.made.empty()) throw;
-      published.stopped = error;
-      break;
+      if (!published.stopped) published.stopped = error;
+      // Of the key or the token: no other one can be signed either. What is wrong with one place holds up no other.
+      const auto kind = error.kind();
+      if (kind == ErrorKind::unavailable || kind == ErrorKind::denied || kind == ErrorKind::refused) break;
+      continue;
     }
     log.record("crl-published", crl_facts(bridge.settings().provider(name).name, published.made.back().made));
   }
+  if (published.made.empty() && published.stopped) throw *published.stopped;
   std::vector<workflow::PlacedCrl> made;
   for (const auto& one : published.made) made.push_back({one.made.place, one.made.crl, false, ""});
   auto at_urls = look_at_urls(made, x509::parse_certificate(*standing.certificate));

@@ -47,7 +47,7 @@ struct PublishedCrls {
   };
   std::vector<One> made;
   std::vector<workflow::PlacedCrl> not_due;  // shards alone
-  std::optional<Error> stopped;              // what kept the rest from being published
+  std::optional<Error> stopped;              // what kept others from being published
 };
 // A CA with one CRL gets the next one; of a CA with shards each that is due does, or all of them.
 enum class WhichCrls { due, all };

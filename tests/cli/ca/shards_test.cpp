@@ -113,6 +113,15 @@ TEST_CASE_METHOD(Sharded, "openssl finds a certificate good or revoked by the sh
   const auto all = cli.run({"ca", "crl", "issuing", "--all", "--json"}).json();
   CHECK(all.at("crls").as_array().size() == 2);
 
+  // One that cannot be published holds up no other.
+  const std::string zero = cli.read("issuing-0.crl");
+  cli.write("issuing-0.crl", cli.read("issuing-1.crl"));
+  const auto part = cli.run({"ca", "crl", "issuing", "--all"});
+  CHECK(part.status == 1);
+  has(part.out, "CRL 6 of issuing, shard 1 with 1 revoked");
+  has(flat(part.err), "holds the CRL of http://ca.example.com/issuing-1.crl, and not that of");
+  cli.write("issuing-0.crl", zero);
+
   // Fewer would leave out one that a certificate names.
   set_crl("shards: 2", "shards: 3");
   CHECK(cli.run({"ca", "crl", "issuing"}).status == 0);

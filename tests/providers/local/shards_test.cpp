@@ -179,7 +179,7 @@ TEST_CASE_METHOD(Sharded, "a shard is not put in the place of another one") {
   const auto places = provider->crl_places();
   const Bytes other = read_file(places[1].file);
   write_file(places[0].file, other, FileMode::public_0644, Existing::replace);
-  CHECK(refusal_of("0").find("it is the CRL of " + url_of(1) + ", and not that of " + url_of(0)) != std::string::npos);
+  CHECK(refusal_of("0").find("holds the CRL of " + url_of(1) + ", and not that of " + url_of(0)) != std::string::npos);
   CHECK(read_file(places[0].file) == other);
 }
 
