@@ -1,7 +1,5 @@
-#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "ca/crl.h"
 #include "ca/cross.h"
 #include "ca/examine.h"
 #include "ca/issue.h"
@@ -11,19 +9,15 @@
 #include "providers/local/provider.h"
 #include "providers/local/serial_log.h"
 #include "workflow/machine/lifecycle.h"
+#include "x509/content/extensions.h"
 #include "x509/objects/spki.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <set>
 #include <utility>
 
-// The CA itself: its certificate, what it revoked, its CRLs.
+// The CA itself: its certificate, and what it revoked. Its CRLs are in crls.cpp.
 namespace hsmbridge::local {
 
 using namespace workflow;
@@ -31,76 +25,11 @@ using providers::parsed;
 
 namespace {
 
-// Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
-// made meanwhile.
-class PublishingTurn {
- public:
-  explicit PublishingTurn(const std::filesystem::path& file)
-      : lock_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
-    if (!lock_.valid()) {
-      throw Error{ErrorKind::denied, fmt::format("{}.lock cannot be opened: {}", file.string(), std::strerror(errno))};
-    }
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      throw Error{ErrorKind::unavailable, fmt::format("another process publishes {} now", file.string())};
-    }
-  }
-
- private:
-  const Descriptor lock_;
-};
-
-// INTEGER content octets again.
-Bytes serial_octets(const std::string& text) {
-  Bytes octets = from_hex(text);
-  if (!octets.empty() && octets[0] >= 0x80) octets.insert(octets.begin(), 0);
-  return octets;
-}
-
 std::string reason_name(unsigned code) {
   for (const RevocationReason& one : revocation_reasons()) {
     if (one.code == code) return std::string(one.name);
   }
   return std::to_string(code);
-}
-
-constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
-
-// The CRL that is there; nothing where no file is. Throws conflict for anything else.
-struct CrlThere {
-  std::uint64_t number = 0;
-  std::vector<x509::RevokedCertificate> revoked;
-};
-std::optional<CrlThere> crl_there(const std::filesystem::path& file, const x509::Certificate& issuer) {
-  Bytes there;
-  try {
-    there = read_file(file, kMostCrl);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found) return std::nullopt;
-    throw;
-  }
-  try {
-    return CrlThere{ca::crl_number_of(there, issuer), x509::parse_crl(there).tbs.revoked};
-  } catch (const Error& error) {
-    throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", file.string(),
-                                                 issuer.subject().to_string(), error.message())}
-        .hint("name another file under `crl`, or move this one away");
-  }
-}
-
-// A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that.
-void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, const std::string& issuer,
-                      Revocations& book) {
-  for (const x509::RevokedCertificate& one : there.revoked) {
-    const std::string serial = x509::serial_text(one.serial);
-    if (book.revocation(issuer, serial)) continue;
-    throw Error{ErrorKind::conflict,
-                fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
-                            "is not the store that published it, or an older copy of that",
-                            file.string(), there.number, serial)}
-        .hint(
-            "nothing was replaced and no number was taken; bring back the store that published it, or tell this one "
-            "what the CA did: hsmbridge ca resume");
-  }
 }
 
 // Beside the certificate; who writes the certificate removes it (service/authorities).
@@ -165,25 +94,12 @@ AuthorityView LocalProvider::view() {
     for (const ca::Unfitness& one : unfitness(ca::path_above(issuer, parsed(view.chain), {}), clock_.now())) {
       view.obstacles.push_back(one.why);
     }
-    view.revoked = dependencies_.revocations().revocations(issuer_id(issuer.subject()), clock_.now()).size();
+    view.revoked = dependencies_.revocations().count_revocations(issuer_id(issuer.subject()), "", clock_.now());
     static_cast<CrlStanding&>(view) = crl_standing();
   } catch (const Error& error) {
     view.obstacles.push_back(error.message());
   }
   return view;
-}
-
-CrlStanding LocalProvider::crl_standing() {
-  CrlStanding standing;
-  if (!settings_.crl) return standing;
-  const x509::Certificate issuer = certificate();
-  const Instant now = clock_.now();
-  standing.crl_file = settings_.crl->file;
-  standing.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
-  standing.crl_overdue = !standing.crl || standing.crl->next_update <= now;
-  standing.crl_every = settings_.crl->every;
-  standing.crl_due = crl_due(*settings_.crl, issuer, standing.crl, now);
-  return standing;
 }
 
 Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
@@ -201,7 +117,8 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   const auto frozen = frozen_root(settings_.certificate);
   const std::optional<Bytes> before = frozen_there(frozen, root, algorithm, spki);
   const Bytes to_be_signed =
-      before ? *before : ca::root_to_be_signed(root, algorithm, spki, take_serial(root.subject, "", now), now);
+      before ? *before
+             : ca::root_to_be_signed(root, algorithm, spki, take_serial(root.subject, "", now, std::nullopt), now);
   ca::refuse_errors(findings(to_be_signed, {}, now));  // by every linter that is configured
   const ca::LintedTbs linted = ca::LintedTbs::of(to_be_signed, {}, now);
   const x509::TbsCertificate tbs = x509::parse_tbs_certificate(linted.octets());
@@ -278,7 +195,8 @@ SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revoc
                               reason->code,
                               std::chrono::floor<std::chrono::seconds>(since),
                               revoked.tbs.validity.not_after,
-                              call.order.id.str()};
+                              call.order.id.str(),
+                              shard_named_by(revoked)};
     if (!dependencies_.revocations().revoke(entry)) {
       const auto before = dependencies_.revocations().revocation(entry.issuer, entry.serial);
       if (before && before->request != entry.request) {
@@ -308,103 +226,6 @@ LookUpAnswer LocalProvider::look_revocation_up(const ProviderCall& call, const R
   report.provider_status = "revoked";
   report.reference = revocation.predecessor.reference;
   return Found{std::move(report)};
-}
-
-// ---- CRLs -----------------------------------------------------------------------------------------------------------
-
-std::string LocalProvider::crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
-                                   const std::optional<PublishedCrl>& last, Instant now) {
-  if (!crl.every) return "";
-  // The first one is a person's: of a CA that was elsewhere before, only `ca adopt` knows what it has to say.
-  if (!last) return "";
-  if (last->this_update + *crl.every <= now) return fmt::format("the last one is of {}", rfc3339(last->this_update));
-  const auto wanted = dependencies_.revocations().revocations(issuer_id(issuer.subject()), last->this_update);
-  const std::lock_guard lock(mutex_);
-  // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
-  // dated back.
-  if (!compared_ || compared_->number != last->number || compared_->revoked != wanted.size()) {
-    std::set<std::string> missing;
-    for (const RevokedSerial& one : wanted) missing.insert(one.serial);
-    try {
-      if (const auto there = crl_there(crl.file, issuer)) {
-        for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
-      }
-    } catch (const Error& error) {
-      return error.message();  // publishing one says it too, and what to do
-    }
-    compared_ = Compared{last->number, wanted.size(), missing.size()};
-  }
-  return compared_->missing == 0 ? "" : fmt::format("what was revoked since the last one: {}", compared_->missing);
-}
-
-MadeCrl LocalProvider::publish_crl(Instant now) {
-  if (!settings_.crl) {
-    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
-        .hint("add  crl: {file: /srv/www/issuing.crl, url: \"http://ca.example.com/issuing.crl\"}");
-  }
-  expect_folder_takes_files(settings_.crl->file);
-  const PublishingTurn turn(settings_.crl->file);
-  return publish_crl_alone(*settings_.crl, now);
-}
-
-MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
-  const x509::Certificate issuer = certificate();
-  expect_not_suspended(issuer.subject());
-  ca::expect_crl_signer(issuer);
-  Revocations& book = dependencies_.revocations();
-  const std::string id = issuer_id(issuer.subject());
-  const auto last = book.last_crl(id);
-  const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
-  if (last && this_update < last->this_update) {
-    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
-                                                    rfc3339(last->this_update), rfc3339(this_update))}
-        .hint("set the clock right: a CRL never goes back in time");
-  }
-  // Before a number is taken: however often somebody tries again, the answer is the same.
-  const auto there = crl_there(crl.file, issuer);
-  if (there) {
-    refuse_forgotten(crl.file, *there, id, book);
-  } else if (last && last->sha256 != kLostCrl) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
-                            "compared",
-                            crl.file.string(), last->number, issuer.subject().to_string())}
-        .hint(fmt::format("put the last CRL (DER) back at {}: number {} has the SHA-256 {}", crl.file.string(),
-                          last->number, last->sha256));
-  }
-  ca::CrlFields fields;
-  const auto number = book.take_crl_number(id, there ? there->number : 0, now);
-  if (!number) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("{} has the CRL number {}, and this store has not given as many: it is "
-                            "not the store that published it, or an older copy of that",
-                            crl.file.string(), there->number)}
-        .hint("nothing was replaced and no number was taken: numbers never go back");
-  }
-  fields.number = *number;
-  fields.this_update = this_update;
-  fields.next_update = std::min<Instant>(this_update + crl.next_update, issuer.tbs.validity.not_after);
-  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
-  for (const RevokedSerial& one : book.revocations(id, last ? last->this_update : Instant{})) {
-    fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
-  }
-  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
-  const Bytes to_be_signed = ca::crl_to_be_signed(fields, issuer, algorithm);
-  const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()),
-                                      Json::object({{"provider", settings_.name},
-                                                    {"issuer", issuer.subject().to_string()},
-                                                    {"crl_number", static_cast<std::int64_t>(fields.number)},
-                                                    {"entries", static_cast<std::int64_t>(fields.entries.size())},
-                                                    {"to_be_signed_sha256", hex(sha256(to_be_signed))}}),
-                                      kByHand);
-  const Bytes der = ca::signed_crl(to_be_signed, issuer, *key, algorithm, now);
-  write_file(crl.file, der, FileMode::public_0644, Existing::replace);
-  if (read_file(crl.file, kMostCrl) != der) {
-    throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", crl.file.string())};
-  }
-  MadeCrl made{{fields.number, this_update, fields.next_update, hex(sha256(der))}, fields.entries.size(), crl.file};
-  book.crl_published(id, made.crl);
-  return made;
 }
 
 }  // namespace hsmbridge::local

@@ -13,6 +13,9 @@ namespace hsmbridge::local {
 // Of a token, while a person waits.
 inline constexpr Duration kByHand = std::chrono::minutes{2};
 
+// Of another program that is a linter.
+inline constexpr Duration kLinterLimit = std::chrono::seconds{30};
+
 // Under which numbers are unique (TakenSerial::issuer).
 inline std::string issuer_id(const x509::Name& name) {
   return hex(sha256(name.der()));

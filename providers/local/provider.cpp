@@ -27,9 +27,6 @@ using providers::parsed;
 
 namespace {
 
-// Of another program that is a linter.
-constexpr Duration kLinterLimit = std::chrono::seconds{30};
-
 // What is kept with a draft of its linting: by whom (linted_by), and over which bytes.
 struct Linted {
   std::string by;
@@ -141,12 +138,18 @@ std::string LocalProvider::remedy() const {
 
 // Committed before anything is built with it. Random numbers of 158 bits do not meet; where they do, somebody's random
 // source is broken.
-Bytes LocalProvider::take_serial(const x509::Name& issuer, const std::string& request, Instant now) {
+Bytes LocalProvider::take_serial(const x509::Name& issuer, const std::string& request, Instant now,
+                                 std::optional<Instant> ends) {
   constexpr int kMostTries = 3;
   SerialNumbers& serials = dependencies_.serials();
   for (int tries = 0; tries < kMostTries; ++tries) {
     Bytes serial = x509::random_serial();
-    if (serials.take_serial({issuer_id(issuer), x509::serial_text(serial), request, now})) return serial;
+    TakenSerial taken{issuer_id(issuer), x509::serial_text(serial), request, now};
+    if (const CrlPlace* const shard = ends ? shard_of(serial) : nullptr) {
+      taken.distribution_point = shard->url;
+      taken.not_after = *ends;
+    }
+    if (serials.take_serial(taken)) return serial;
   }
   throw Error{ErrorKind::internal, fmt::format("{} random serial numbers in a row were taken before under {}",
                                                kMostTries, issuer.to_string())}
@@ -185,11 +188,16 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   if (!order.brings_certificate()) {
     throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
-  const ca::Profile& profile = profile_of(order.profile);
+  const ca::Profile& rules = profile_of(order.profile);
   const x509::Certificate issuer = certificate();
   providers::expect_fit(settings_.name, unfitness(path_above(issuer, order), now), remedy());
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
-  const Bytes serial = take_serial(issuer.subject(), order.id.str(), now);
+  std::optional<Instant> ends;
+  if (settings_.has_shards()) {
+    ends = ca::validity_of(rules, issuer.tbs.validity, enrolment_of(order).content.validity, now).not_after;
+  }
+  const Bytes serial = take_serial(issuer.subject(), order.id.str(), now, ends);
+  const ca::Profile profile = rules_for(order, serial);
   ProviderDraft draft;
   const std::optional<x509::Certificate> cross_signed = cross_signed_by(order);
   draft.to_be_signed =
@@ -217,7 +225,8 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
   if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw outdated_draft("the draft holds no TBSCertificate or no issuer");
   }
-  const ca::Profile& profile = profile_of(call.order.profile);
+  const ca::Profile profile =
+      rules_for(call.order, settings_.has_shards() ? x509::parse_tbs_certificate(draft.to_be_signed).serial : Bytes{});
   const std::optional<x509::Certificate> cross_signed = cross_signed_by(call.order);
   const x509::Certificate now = certificate();
   const x509::Certificate drafted = x509::parse_certificate(draft.issuer);

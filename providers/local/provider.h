@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "ca/crl.h"
 #include "ca/examine.h"
 #include "ca/lint.h"
 #include "ca/path.h"
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -29,7 +31,7 @@
 //   submit     linted once more, and signed: one C_Sign by the one door for keys
 //   look_up    a signature that nobody stored is nowhere: the same frozen bytes are signed again
 //
-// A revocation is written down in the store, and is on the next CRL. CRLs are in authority.cpp.
+// A revocation is written down in the store, and is on the next CRL. CRLs are in crls.cpp.
 //
 // A signature leaves this process with the commit that stores it or not at all, so that an attempt without a stored
 // answer made no certificate.
@@ -77,10 +79,11 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
 
   workflow::AuthorityKey key() const override;
   workflow::AuthorityView view() override;
+  std::vector<workflow::CrlPlace> crl_places() const override;
   workflow::CrlStanding crl_standing() override;
   Bytes certify_itself(ByteView spki, Instant now) override;
   x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) override;
-  workflow::MadeCrl publish_crl(Instant now) override;
+  workflow::MadeCrl publish_crl(const std::string& shard, Instant now) override;
 
  private:
   x509::Certificate certificate() const;
@@ -95,17 +98,33 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
                                                  Instant now) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
   std::string linted_by();
-  Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now);
+  // `ends`: of a certificate that names a shard, at the latest.
+  Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now, std::optional<Instant> ends);
+  // Null where there are none.
+  const workflow::CrlPlace* shard_of(ByteView serial) const;
+  // The profile with the CRL that a certificate of this number names.
+  ca::Profile rules_for(const workflow::Order& order, ByteView serial) const;
+  // RevokedSerial::distribution_point.
+  std::string shard_named_by(const x509::Certificate& certificate) const;
   // Throws refused for a CA of which the store does not know everything.
   void expect_not_suspended(const x509::Name& issuer) const;
   std::string remedy() const;
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
-  // Why the schedule wants a CRL now; "" where it does not.
-  std::string crl_due(const Settings::Crl& crl, const x509::Certificate& issuer,
-                      const std::optional<workflow::PublishedCrl>& last, Instant now);
-  workflow::MadeCrl publish_crl_alone(const Settings::Crl& crl, Instant now);
+  // PlacedCrl::due.
+  std::string crl_due(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, Instant now);
+  struct NextCrl {
+    workflow::CrlPlace place;
+    ca::CrlFields fields;
+    Bytes to_be_signed;
+  };
+  // Under a number that is taken for good.
+  NextCrl next_crl(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now);
+  // By every linter that is configured; throws what refuse_errors throws.
+  void lint_next(const NextCrl& next, Instant now);
+  Bytes sign_crl(const NextCrl& next, const x509::Certificate& issuer, Instant now);
+  workflow::MadeCrl put_in_place(const NextCrl& next, const Bytes& der, const x509::Certificate& issuer);
 
   const Settings settings_;
   const Dependencies dependencies_;
@@ -113,13 +132,13 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::mutex mutex_;  // of what is below
   // What the linter said, and which file it was then: another one is asked again.
   std::string zlint_version_, zlint_file_;
-  // The last CRL, when it was compared with what is revoked: how many are not on it.
+  // The last CRL of each place, when it was compared with what is revoked: how many are not on it.
   struct Compared {
     std::uint64_t number = 0;
     std::size_t revoked = 0;
     std::size_t missing = 0;
   };
-  std::optional<Compared> compared_;
+  std::map<std::string, Compared> compared_;  // by distribution point
 };
 
 }  // namespace hsmbridge::local

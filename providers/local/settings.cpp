@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "config/settings.h"
+#include "net/url.h"
 
 #include <fmt/core.h>
 
@@ -178,13 +179,62 @@ void read_root(Section& section, Settings& settings) {
   settings.root = std::move(root);
 }
 
+constexpr std::string_view kShard = "{shard}";
+
+std::string shard_in(std::string text, const std::string& shard) {
+  for (std::size_t at = text.find(kShard); at != std::string::npos; at = text.find(kShard, at + shard.size())) {
+    text.replace(at, kShard.size(), shard);
+  }
+  return text;
+}
+
+// What is looked at after a publication must be an address that can be fetched.
+void expect_to_fetch(Section& section, const Settings::Crl& crl, const std::string& url) {
+  if (url.empty() || crl.read_back == workflow::CrlPlace::ReadBack::no) return;
+  problem_unless_read(section, "url", [&] { net::PublicUrl::parse(url); });
+}
+
+void read_complete(Section& section, Settings::Crl& crl) {
+  crl.file = section.file("file");
+  if (const auto urls = read_urls(section, "url"); !urls.empty()) crl.url = urls.front();
+  expect_to_fetch(section, crl, crl.url);
+}
+
+// `file` and `url` with {shard} in them are those of each shard; those of the complete one are under `complete`.
+void read_shards(Section& section, Settings::Crl& crl, long count) {
+  const std::string file = section.file("file").string();
+  const std::string url = section.optional_text("url").value_or("");
+  for (const auto& [key, text] : {std::pair("file", &file), std::pair("url", &url)}) {
+    if (text->find(kShard) == std::string::npos) {
+      section.problem(key, "must say with {shard} where each shard is: there are `shards`");
+      return;
+    }
+  }
+  if (!url.starts_with("http://")) section.problem("url", fmt::format("'{}' must begin with http://", url));
+  for (long number = 0; number < count; ++number) {
+    const std::string shard = std::to_string(number);
+    crl.shards.push_back({shard, shard_in(file, shard), shard_in(url, shard), crl.read_back});
+  }
+  problem_unless_read(section, "url", [&] { x509::GeneralName::parse("uri:" + crl.shards.front().url); });
+  expect_to_fetch(section, crl, crl.shards.front().url);
+  auto complete = section.section("complete");
+  if (!complete) return;
+  read_complete(*complete, crl);
+  complete->finish();
+}
+
 // The CA/Browser Forum's longest: ten days where servers are below, a year where CAs are (BR 7.2.1).
 void read_crl(Section& section, Settings& settings) {
+  constexpr long kMostShards = 1024;
   auto from = section.section("crl");
   if (!from) return;
   Settings::Crl crl;
-  crl.file = from->file("file");
-  if (const auto urls = read_urls(*from, "url"); !urls.empty()) crl.url = urls.front();
+  if (!from->optional_boolean("read_back").value_or(true)) crl.read_back = workflow::CrlPlace::ReadBack::no;
+  if (const auto shards = from->optional_integer("shards", 2, kMostShards)) {
+    read_shards(*from, crl, *shards);
+  } else {
+    read_complete(*from, crl);
+  }
   crl.next_update = from->optional_duration("next_update").value_or(crl.next_update);
   if (crl.next_update < std::chrono::hours{1} || crl.next_update > std::chrono::hours{24 * 366}) {
     from->problem("next_update", "must be between an hour and a year");
@@ -197,10 +247,16 @@ void read_crl(Section& section, Settings& settings) {
   if (crl.every && settings.operator_command) {
     from->problem("every", "no timer signs with a CA of operator_command: publish its CRLs with `ca crl`");
   }
-  from->finish();
   for (Settings::Profile& profile : settings.profiles) {
-    if (profile.rules.crl_urls.empty() && !crl.url.empty()) profile.rules.crl_urls = {crl.url};
+    if (!crl.shards.empty() && !profile.rules.crl_urls.empty()) {
+      from->problem("shards", fmt::format("the profile {} has a crl_url of its own, and its certificates must name "
+                                          "their shard: leave it out",
+                                          profile.rules.name));
+    } else if (crl.shards.empty() && profile.rules.crl_urls.empty() && !crl.url.empty()) {
+      profile.rules.crl_urls = {crl.url};
+    }
   }
+  from->finish();
   settings.crl = std::move(crl);
 }
 

@@ -5,6 +5,7 @@
 #include "ca/zlint.h"
 #include "config/document.h"
 #include "providers/connection.h"
+#include "workflow/ports/provider.h"
 #include "x509/objects/algorithm.h"
 
 #include <filesystem>
@@ -27,10 +28,13 @@ struct Settings {
   };
   std::vector<Profile> profiles;  // in the order of the file
   struct Crl {
-    std::filesystem::path file;
-    std::string url;  // in certificates whose profile names none; "" for none
+    std::filesystem::path file;  // of the complete one; "" where there are shards alone
+    std::string url;             // in certificates whose profile names none; "" for none
     Duration next_update = std::chrono::hours{24 * 4};
     std::optional<Duration> every = {};  // after which `run` publishes the next one; nothing: by hand alone
+    workflow::CrlPlace::ReadBack read_back = workflow::CrlPlace::ReadBack::yes;
+    // A certificate names the one of its serial number instead of `url`.
+    std::vector<workflow::CrlPlace> shards = {};
   };
   std::optional<Crl> crl;
   // What is signed is appended to it before (serial_log.h); nothing: nowhere.
@@ -43,6 +47,7 @@ struct Settings {
   };
   std::optional<Root> root;  // what `ca init` makes of a CA that nobody else certifies
 
+  bool has_shards() const { return crl && !crl->shards.empty(); }
   // Null when none is for requests of that profile.
   const ca::Profile* profile_for(std::string_view request_profile) const;
 };

@@ -67,6 +67,10 @@ void prove(const Bytes& to_be_signed, const CrlFields& fields, const x509::Certi
   if (found.next_update != whole(fields.next_update)) unproved("nextUpdate");
   if (!found.number || number_in(*found.number) != fields.number) unproved("CRL number");
   if (found.authority_key_identifier != authority_key_identifier(issuer)) unproved("authority key identifier");
+  if (distribution_point_of(found) != fields.distribution_point ||
+      found.issuing_distribution_point.has_value() == fields.distribution_point.empty()) {
+    unproved("issuing distribution point");
+  }
   if (found.revoked.size() != fields.entries.size()) unproved("number of entries");
   for (std::size_t i = 0; i < fields.entries.size(); ++i) {
     const CrlEntry& asked = fields.entries[i];
@@ -116,6 +120,15 @@ void entries(const x509::TbsCertList& list, Instant, Texts& found) {
   }
 }
 
+// Who does not understand it must not take a shard for the complete list; other limits than its URL are not written here.
+void distribution_point(const x509::TbsCertList& list, Instant, Texts& found) {
+  const auto& point = list.issuing_distribution_point;
+  if (!point) return;
+  if (!point->is_critical) found.emplace_back("the issuing distribution point is not critical");
+  if (point->urls.size() != 1) found.emplace_back("the issuing distribution point does not name one URL");
+  if (point->has_scope) found.emplace_back("the issuing distribution point says more than a URL");
+}
+
 // 0 is unspecified, 7 is not used, and 8 is for delta CRLs.
 void reasons(const x509::TbsCertList& list, Instant, Texts& found) {
   for (const x509::RevokedCertificate& entry : list.revoked) {
@@ -135,6 +148,7 @@ constexpr auto kCrlRules = std::to_array<CrlRule>({
     {"rfc5280-crl-times", "RFC 5280 §5.1.2.4, §5.1.2.5", times},
     {"rfc5280-crl-number", "RFC 5280 §5.2.3", number},
     {"rfc5280-crl-authority-key-identifier", "RFC 5280 §5.2.1", authority},
+    {"rfc5280-crl-distribution-point", "RFC 5280 §5.2.5, BR 7.2.2.1", distribution_point},
     {"rfc5280-crl-entries", "RFC 5280 §5.1.2.6", entries},
     {"rfc5280-crl-reasons", "RFC 5280 §5.3.1, BR 7.2.2", reasons},
 });
@@ -146,10 +160,12 @@ Bytes crl_to_be_signed(const CrlFields& fields, const x509::Certificate& issuer,
   Bytes list;
   for (const CrlEntry& entry : fields.entries) der::append(list, entry_der(entry));
   const Extension number{x509::oids::kCrlNumber, false, der::integer(fields.number)};
-  const Bytes extensions =
-      der::constructed(der::context_constructed(0),
-                       der::sequence(extension_der(x509::authority_key_identifier(authority_key_identifier(issuer))),
-                                     extension_der(number)));
+  Bytes all = extension_der(x509::authority_key_identifier(authority_key_identifier(issuer)));
+  der::append(all, extension_der(number));
+  if (!fields.distribution_point.empty()) {
+    der::append(all, extension_der(x509::issuing_distribution_point(fields.distribution_point)));
+  }
+  const Bytes extensions = der::constructed(der::context_constructed(0), der::element(der::kSequence, all));
   Bytes to_be_signed = der::sequence(der::integer(1), x509::algorithm_identifier(algorithm), issuer.subject().der(),
                                      der::time(fields.this_update), der::time(fields.next_update),
                                      // RFC 5280 §5.1.2.6: absent where nothing is revoked.
@@ -191,6 +207,11 @@ void expect_crl_signer(const x509::Certificate& issuer) {
   if (!usage || usage->has(x509::KeyUsage::crl_sign)) return;
   throw Error{ErrorKind::refused, fmt::format("{} may not sign CRLs: its key usage ({}) lacks cRLSign",
                                               issuer.subject().to_string(), x509::to_string(*usage))};
+}
+
+std::string distribution_point_of(const x509::TbsCertList& list) {
+  const auto& point = list.issuing_distribution_point;
+  return point && !point->urls.empty() ? point->urls.front() : std::string();
 }
 
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer) {

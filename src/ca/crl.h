@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-// Complete certificate revocation lists (RFC 5280 §5) of a CA of ours.
+// Certificate revocation lists (RFC 5280 §5) of a CA of ours, complete or a shard.
 //
 //   crl_to_be_signed  numbers, times and entries become a TBSCertList, read back and compared
 //   lint_crl          what is wrong with it, by the very bytes
@@ -36,6 +36,8 @@ struct CrlFields {
   Instant this_update;
   Instant next_update;
   std::vector<CrlEntry> entries;  // each serial number once
+  // Of a shard: the URL that its certificates name, to the octet (RFC 5280 §5.2.5). "": the list is complete.
+  std::string distribution_point = {};
 };
 
 // DER TBSCertList, version 2: issuer name and key identifier as the issuer's certificate has them. Throws corrupt where
@@ -57,5 +59,8 @@ void expect_crl_signer(const x509::Certificate& issuer);
 // What somebody published as the CRL of this issuer: its number. Throws invalid_input for what is none, of another
 // issuer, without a number, or not signed by its key.
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer);
+
+// CrlFields::distribution_point of a CRL that is read.
+std::string distribution_point_of(const x509::TbsCertList& list);
 
 }  // namespace hsmbridge::ca

@@ -1,7 +1,7 @@
 #include "ca/inventory.h"
 
 #include "base/error.h"
-#include "x509/asn1/der.h"
+#include "x509/content/extensions.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/crl.h"
 
@@ -18,7 +18,6 @@ constexpr unsigned kOnHold = 6;  // CRLReason certificateHold
 constexpr std::size_t kMostTold = 20;
 
 const x509::Oid kDeltaIndicator{"2.5.29.27"};
-const x509::Oid kIssuingDistributionPoint{"2.5.29.28"};
 
 bool same_ca(const x509::Name& one, const x509::Name& other) {
   return x509::likeness(one, other) <= x509::Likeness::other_spelling;
@@ -42,6 +41,7 @@ class Comparison {
     }
     for (const IssuedBefore& one : sources_.log) take_logged(one);
     if (sources_.crl) take_crl(*sources_.crl);
+    for (const InventorySources::File& file : sources_.shards) take_shard(file);
     take_revocations();
     for (const auto& [serial, one] : all_) {
       if (serial.starts_with('-')) {
@@ -123,22 +123,44 @@ class Comparison {
     }
   }
 
+  LastCrl last_of(const InventorySources::File& file, const x509::TbsCertList& list) const {
+    LastCrl last;
+    last.number = prefixed(file.name, [&] { return crl_number_of(file.der, issuer_); });
+    last.this_update = list.this_update;
+    last.next_update = list.next_update.value_or(list.this_update);
+    if (last.this_update > now_) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is of {}, and this machine's clock says {}", file.name,
+                                                        rfc3339(last.this_update), rfc3339(now_))}
+          .hint("set the clock right");
+    }
+    return last;
+  }
+
+  // One of ours: what it revokes is known, or among what is given.
+  void take_shard(const InventorySources::File& file) {
+    const x509::CertificateList list = prefixed(file.name, [&] {
+      refuse_part(x509::parse_crl(file.der).tbs);
+      return x509::parse_crl(file.der);
+    });
+    LastCrl last = last_of(file, list.tbs);
+    last.distribution_point = distribution_point_of(list.tbs);
+    for (const x509::RevokedCertificate& one : list.tbs.revoked) {
+      const std::string serial = x509::serial_text(one.serial);
+      const RevokedBefore revoked{one.revoked_at, one.reason.value_or(0)};
+      entries_.try_emplace(serial, revoked);
+      of_shards_[serial] = {last.distribution_point, last.this_update};
+      take_entry(serial, revoked, file.name);
+    }
+    inventory_.shards.push_back(std::move(last));
+  }
+
   void take_crl(const InventorySources::File& file) {
     const x509::CertificateList list = prefixed(file.name, [&] {
       refuse_part(x509::parse_crl(file.der).tbs);
-      LastCrl last;
-      last.number = crl_number_of(file.der, issuer_);
-      inventory_.crl = last;
       return x509::parse_crl(file.der);
     });
-    const Instant this_update = list.tbs.this_update;
-    inventory_.crl->this_update = this_update;
-    inventory_.crl->next_update = list.tbs.next_update.value_or(this_update);
-    if (this_update > now_) {
-      throw Error{ErrorKind::invalid_input, fmt::format("{} is of {}, and this machine's clock says {}", file.name,
-                                                        rfc3339(this_update), rfc3339(now_))}
-          .hint("set the clock right");
-    }
+    inventory_.crl = last_of(file, list.tbs);
+    const Instant this_update = inventory_.crl->this_update;
     std::size_t with_more = 0;
     for (const x509::RevokedCertificate& one : list.tbs.revoked) {
       const std::string serial = x509::serial_text(one.serial);
@@ -168,12 +190,18 @@ class Comparison {
   void take_revocations() {
     std::map<std::string, Inventory::Revoked> all;
     for (const auto& [serial, one] : all_) {
-      if (one.revoked) all[serial] = {serial, *one.revoked, one.not_after};
+      if (one.revoked) all[serial] = {serial, *one.revoked, one.not_after, ""};
     }
     for (const auto& [serial, how] : entries_) {
       const auto found = all_.find(serial);
       const auto end = found != all_.end() ? std::optional(found->second.not_after) : known(serial);
-      if (end) all[serial] = {serial, how, std::max(*end, inventory_.crl->this_update)};
+      const auto shard = of_shards_.find(serial);
+      if (!end) continue;
+      if (shard == of_shards_.end()) {
+        all[serial] = {serial, how, std::max(*end, inventory_.crl->this_update), ""};
+      } else {
+        all[serial] = {serial, how, std::max(*end, shard->second.second), shard->second.first};
+      }
     }
     std::size_t on_hold = 0;
     for (auto& [serial, one] : all) {
@@ -208,20 +236,15 @@ class Comparison {
     one.revoked = revoked;
   }
 
-  // RFC 5280 §5.2.5: an issuing distribution point that says where the CRL is, and limits nothing. step-ca writes it.
-  static bool is_complete(ByteView distribution_point) {
-    auto fields = x509::der::inside(distribution_point, x509::der::kSequence, "issuingDistributionPoint");
-    fields.optional(x509::der::context_constructed(0), "distributionPoint");
-    return fields.at_end();
-  }
-
   // What this program publishes is complete: a part of what a CA revokes cannot be continued.
   static void refuse_part(const x509::TbsCertList& list) {
     for (const x509::Extension& extension : list.extensions) {
       std::string what;
       if (extension.oid == kDeltaIndicator) what = "is a delta CRL";
-      const bool names_its_place = extension.oid == kIssuingDistributionPoint && is_complete(extension.value);
-      if (extension.oid == kIssuingDistributionPoint && !names_its_place) {
+      const bool is_point = extension.oid == x509::oids::kIssuingDistributionPoint;
+      // One that says where the CRL is, and limits nothing. step-ca writes it.
+      const bool names_its_place = is_point && !list.issuing_distribution_point->has_scope;
+      if (is_point && !names_its_place) {
         what = "is a part of what the CA revokes, or indirect (issuing distribution point)";
       }
       if (what.empty() && extension.critical && !names_its_place)
@@ -236,8 +259,9 @@ class Comparison {
   const x509::Certificate& issuer_;
   const Instant now_;
   std::map<std::string, IssuedBefore> all_;
-  std::map<std::string, std::pair<Bytes, std::string>> ders_;  // by serial number, and where each came from
-  std::map<std::string, RevokedBefore> entries_;               // of the CRL
+  std::map<std::string, std::pair<Bytes, std::string>> ders_;         // by serial number, and where each came from
+  std::map<std::string, RevokedBefore> entries_;                      // of the CRL
+  std::map<std::string, std::pair<std::string, Instant>> of_shards_;  // whose, and its thisUpdate
   std::vector<std::string> problems_;
   Inventory inventory_;
 };

@@ -33,6 +33,7 @@ struct InventorySources {
   };
   std::vector<File> certificates;  // complete where there is no index
   std::optional<File> crl;
+  std::vector<File> shards = {};  // CRLs with a part of what is revoked, each of another distribution point
   // What it has signed, or was about to: not complete, and the same line may be there again.
   std::vector<IssuedBefore> log = {};
   // When the certificate of a number ends that is known without these sources; nothing where it is not known.
@@ -42,6 +43,7 @@ struct InventorySources {
 struct LastCrl {
   std::uint64_t number = 0;
   Instant this_update, next_update;  // where it says no nextUpdate: thisUpdate
+  std::string distribution_point = {};
 };
 
 struct Inventory {
@@ -52,9 +54,11 @@ struct Inventory {
     // The end of its certificate; of what the CRL still names after that, its thisUpdate: an entry stays on one CRL
     // more (RFC 5280 §3.3), and the first CRL here revokes all that the last one did.
     Instant until;
+    std::string distribution_point = {};  // of the shard that revokes it
   };
   std::vector<Revoked> revoked;  // by serial number, each once
   std::optional<LastCrl> crl;
+  std::vector<LastCrl> shards;       // as they were given
   std::size_t of_other_issuers = 0;  // certificates that were left out
   std::vector<std::string> notes;    // what is lost or stays open, a sentence each
 };

@@ -7,6 +7,8 @@
 #include "x509/asn1/der.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
+#include "x509/objects/crl.h"
+#include "x509/objects/pem.h"
 #include "x509/objects/signed_object.h"
 
 #include <fmt/core.h>
@@ -54,8 +56,10 @@ std::string output_of(std::vector<std::string> argv, std::string input, Duration
 
 }  // namespace
 
-Bytes twin_of(ByteView to_be_signed) {
-  const auto& algorithm = x509::algorithm_of(x509::parse_tbs_certificate(to_be_signed).signature_algorithm);
+namespace {
+
+Bytes with_static_signature(ByteView to_be_signed, ByteView signature_algorithm) {
+  const auto& algorithm = x509::algorithm_of(signature_algorithm);
   // As long as signatures are, and of the form that theirs have.
   constexpr std::size_t kRsa = 256;
   constexpr std::size_t kEd25519 = 64;
@@ -73,6 +77,24 @@ Bytes twin_of(ByteView to_be_signed) {
   throw Error{ErrorKind::internal, "a kind of key without a twin"};
 }
 
+std::vector<std::string> linting(const ZlintSettings& settings, const char* format) {
+  std::vector<std::string> argv{settings.program, "-format", format};
+  if (!settings.sources.empty()) argv.insert(argv.end(), {"-includeSources", joined(settings.sources, ",")});
+  if (!settings.exclude.empty()) argv.insert(argv.end(), {"-excludeNames", joined(settings.exclude, ",")});
+  argv.emplace_back("-");
+  return argv;
+}
+
+}  // namespace
+
+Bytes twin_of(ByteView to_be_signed) {
+  return with_static_signature(to_be_signed, x509::parse_tbs_certificate(to_be_signed).signature_algorithm);
+}
+
+Bytes crl_twin_of(ByteView to_be_signed) {
+  return with_static_signature(to_be_signed, x509::parse_tbs_cert_list(to_be_signed).signature_algorithm);
+}
+
 std::string zlint_version(const ZlintSettings& settings, Duration limit) {
   constexpr std::string_view kBegin = "ZLint version ";
   const std::string said = output_of({settings.program, "-version"}, {}, limit);
@@ -84,11 +106,13 @@ std::string zlint_version(const ZlintSettings& settings, Duration limit) {
 }
 
 std::vector<LintFinding> zlint(const ZlintSettings& settings, ByteView to_be_signed, Duration limit) {
-  std::vector<std::string> argv{settings.program, "-format", "der"};
-  if (!settings.sources.empty()) argv.insert(argv.end(), {"-includeSources", joined(settings.sources, ",")});
-  if (!settings.exclude.empty()) argv.insert(argv.end(), {"-excludeNames", joined(settings.exclude, ",")});
-  argv.emplace_back("-");
-  return zlint_verdict(output_of(std::move(argv), to_text(twin_of(to_be_signed)), limit));
+  return zlint_verdict(output_of(linting(settings, "der"), to_text(twin_of(to_be_signed)), limit));
+}
+
+// By its label alone zlint knows a CRL.
+std::vector<LintFinding> zlint_crl(const ZlintSettings& settings, ByteView to_be_signed, Duration limit) {
+  return zlint_verdict(
+      output_of(linting(settings, "pem"), x509::write_pem("X509 CRL", crl_twin_of(to_be_signed)), limit));
 }
 
 std::vector<LintFinding> zlint_verdict(std::string_view output) {

@@ -331,6 +331,86 @@ NotSent not_sent(CURLcode code, const std::string& authority, const std::string&
   }
 }
 
+long milliseconds(Duration duration) {
+  // libcurl takes 0 for "no limit".
+  return static_cast<long>(std::clamp<Duration::rep>(duration.count(), 1, 24L * 3600 * 1000));
+}
+
+// What every call has, whatever it speaks.
+struct Frame {
+  const std::string& url;
+  const char* protocol;
+  Duration time_limit, connect_limit;
+};
+
+void set_frame(CURL* handle, const Frame& frame, Transfer& transfer, char* problem) {
+  set(handle, CURLOPT_ERRORBUFFER, problem);
+  set(handle, CURLOPT_NOSIGNAL, 1L);
+  set(handle, CURLOPT_PROTOCOLS_STR, frame.protocol);
+  set(handle, CURLOPT_URL, frame.url.c_str());
+  set(handle, CURLOPT_PATH_AS_IS, 1L);
+  set(handle, CURLOPT_USERAGENT, "hsmbridge/" HSMBRIDGE_VERSION);
+  set(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  // One request, one connection, answers in order: what was sent and what was not stays a plain question.
+  set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(handle, CURLOPT_TIMEOUT_MS, milliseconds(frame.time_limit));
+  set(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min(frame.connect_limit, frame.time_limit)));
+  // "" says no proxy, whatever the environment says.
+  set(handle, CURLOPT_PROXY, "");
+  set(handle, CURLOPT_NOPROXY, "");
+  set(handle, CURLOPT_PREREQFUNCTION, on_request_start);
+  set(handle, CURLOPT_PREREQDATA, &transfer);
+  set(handle, CURLOPT_NOPROGRESS, 0L);
+  set(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+  set(handle, CURLOPT_XFERINFODATA, &transfer);
+  set(handle, CURLOPT_HEADERFUNCTION, on_header);
+  set(handle, CURLOPT_HEADERDATA, &transfer);
+  set(handle, CURLOPT_WRITEFUNCTION, on_body);
+  set(handle, CURLOPT_WRITEDATA, &transfer);
+}
+
+Handle fresh() {
+  Handle handle(curl().easy_init());
+  if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
+  return handle;
+}
+
+Exchange failure(CURLcode code, const Transfer& transfer, const std::string& authority, const std::string& detail,
+                 Duration limit, const ClientOptions& options) {
+  if (!transfer.answer_started && transfer.refusal_alert != 0) {
+    return NotSent{fmt::format("{} refused our client certificate (TLS alert {}, {})", authority,
+                               transfer.refusal_alert, ::SSL_alert_desc_string_long(transfer.refusal_alert)),
+                   options.client_certificate || options.tls_hook ? "" : "this server wants a client certificate"};
+  }
+  if (!transfer.request_started) {
+    if (transfer.too_late) return NotSent{fmt::format("no connection to {} within {}", authority, spoken(limit)), ""};
+    return not_sent(code, authority, detail, std::min(options.connect_limit, limit));
+  }
+  if (transfer.too_large) {
+    return OutcomeUnknown{fmt::format("{} sent an answer larger than {} bytes, which was not read to its end",
+                                      authority, options.largest_body),
+                          true};
+  }
+  if (transfer.too_late || code == CURLE_OPERATION_TIMEDOUT) {
+    return OutcomeUnknown{fmt::format("{} did not answer completely within {}", authority, spoken(limit))};
+  }
+  return OutcomeUnknown{fmt::format("the answer of {} was lost ({})", authority, detail)};
+}
+
+// What was carried, and how it was.
+CURLcode perform(CURL* handle, Transfer& transfer, std::string_view method, const std::string& url, long& status) {
+  const auto start = std::chrono::steady_clock::now();
+  current_transfer = &transfer;
+  const CURLcode code = curl().easy_perform(handle);
+  current_transfer = nullptr;
+  const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
+  if (transfer.failure) std::rethrow_exception(transfer.failure);
+  curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  log::debug(fmt::format("{} {}: {} in {}", method, without_query(url),
+                         code == CURLE_OK ? std::to_string(status) : curl().easy_strerror(code), duration_text(took)));
+  return code;
+}
+
 }  // namespace
 
 class HttpClient::Impl {
@@ -373,18 +453,8 @@ class HttpClient::Impl {
     }
     prepare(handle.get(), request, url, headers.get(), transfer, problem.data());
 
-    const auto start = std::chrono::steady_clock::now();
-    current_transfer = &transfer;
-    const CURLcode code = curl().easy_perform(handle.get());
-    current_transfer = nullptr;
-    const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
-    if (transfer.failure) std::rethrow_exception(transfer.failure);
-
     long status = 0;
-    curl().easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    log::debug(fmt::format("{} {}: {} in {}", request.method, without_query(url),
-                           code == CURLE_OK ? std::to_string(status) : curl().easy_strerror(code),
-                           duration_text(took)));
+    const CURLcode code = perform(handle.get(), transfer, request.method, url, status);
     if (code == CURLE_OK) {
       if (request.repeat == Repeat::allowed) give_back(std::move(handle));
       Response response{status, std::move(transfer.headers), std::move(transfer.body)};
@@ -394,15 +464,10 @@ class HttpClient::Impl {
       }
       return response;
     }
-    return failure(code, transfer, authority, detail_of(code, problem.data()), request.time_limit);
+    return failure(code, transfer, authority, detail_of(code, problem.data()), request.time_limit, options_);
   }
 
  private:
-  static Handle fresh() {
-    Handle handle(curl().easy_init());
-    if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
-    return handle;
-  }
   // Read for each call, since it may be replaced while this program runs; its bytes are given to libcurl, which would
   // open whatever has its name then.
   Bytes authorities() const { return read_trusted(*options_.ca_file, kBelieved); }
@@ -422,23 +487,13 @@ class HttpClient::Impl {
 
   void prepare(CURL* handle, const Request& request, const std::string& url, curl_slist* headers, Transfer& transfer,
                char* problem) const {
-    set(handle, CURLOPT_ERRORBUFFER, problem);
-    set(handle, CURLOPT_NOSIGNAL, 1L);
-    set(handle, CURLOPT_PROTOCOLS_STR, "https");
-    set(handle, CURLOPT_URL, url.c_str());
-    set(handle, CURLOPT_PATH_AS_IS, 1L);
+    set_frame(handle, {url, "https", request.time_limit, options_.connect_limit}, transfer, problem);
     set_method(handle, request);
     set(handle, CURLOPT_HTTPHEADER, headers);
-    set(handle, CURLOPT_USERAGENT, "hsmbridge/" HSMBRIDGE_VERSION);
-    set(handle, CURLOPT_FOLLOWLOCATION, 0L);
-    // One request, one connection, answers in order: what was sent and what was not stays a plain question.
-    set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     if (request.repeat == Repeat::never) {
       set(handle, CURLOPT_FRESH_CONNECT, 1L);
       set(handle, CURLOPT_FORBID_REUSE, 1L);
     }
-    set(handle, CURLOPT_TIMEOUT_MS, milliseconds(request.time_limit));
-    set(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min(options_.connect_limit, request.time_limit)));
 
     set(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
     set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -456,20 +511,8 @@ class HttpClient::Impl {
     set(handle, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     set(handle, CURLOPT_SSL_CTX_DATA, &transfer);
 
-    // "" says no proxy, whatever the environment says.
-    set(handle, CURLOPT_PROXY, options_.proxy ? options_.proxy->c_str() : "");
-    set(handle, CURLOPT_NOPROXY, "");
+    if (options_.proxy) set(handle, CURLOPT_PROXY, options_.proxy->c_str());
     set(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-
-    set(handle, CURLOPT_PREREQFUNCTION, on_request_start);
-    set(handle, CURLOPT_PREREQDATA, &transfer);
-    set(handle, CURLOPT_NOPROGRESS, 0L);
-    set(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-    set(handle, CURLOPT_XFERINFODATA, &transfer);
-    set(handle, CURLOPT_HEADERFUNCTION, on_header);
-    set(handle, CURLOPT_HEADERDATA, &transfer);
-    set(handle, CURLOPT_WRITEFUNCTION, on_body);
-    set(handle, CURLOPT_WRITEDATA, &transfer);
   }
 
   static void set_method(CURL* handle, const Request& request) {
@@ -485,33 +528,6 @@ class HttpClient::Impl {
     set(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 
-  static long milliseconds(Duration duration) {
-    // libcurl takes 0 for "no limit".
-    return static_cast<long>(std::clamp<Duration::rep>(duration.count(), 1, 24L * 3600 * 1000));
-  }
-
-  Exchange failure(CURLcode code, const Transfer& transfer, const std::string& authority, const std::string& detail,
-                   Duration limit) const {
-    if (!transfer.answer_started && transfer.refusal_alert != 0) {
-      return NotSent{fmt::format("{} refused our client certificate (TLS alert {}, {})", authority,
-                                 transfer.refusal_alert, ::SSL_alert_desc_string_long(transfer.refusal_alert)),
-                     options_.client_certificate || options_.tls_hook ? "" : "this server wants a client certificate"};
-    }
-    if (!transfer.request_started) {
-      if (transfer.too_late) return NotSent{fmt::format("no connection to {} within {}", authority, spoken(limit)), ""};
-      return not_sent(code, authority, detail, std::min(options_.connect_limit, limit));
-    }
-    if (transfer.too_large) {
-      return OutcomeUnknown{fmt::format("{} sent an answer larger than {} bytes, which was not read to its end",
-                                        authority, options_.largest_body),
-                            true};
-    }
-    if (transfer.too_late || code == CURLE_OPERATION_TIMEDOUT) {
-      return OutcomeUnknown{fmt::format("{} did not answer completely within {}", authority, spoken(limit))};
-    }
-    return OutcomeUnknown{fmt::format("the answer of {} was lost ({})", authority, detail)};
-  }
-
   const Url service_;
   ClientOptions options_;
   std::mutex mutex_;
@@ -525,6 +541,23 @@ HttpClient::~HttpClient() = default;
 
 Exchange HttpClient::carry(const Request& request) {
   return impl_->carry(request);
+}
+
+Exchange fetch_public(const PublicUrl& url, const PublicLimits& limits) {
+  static const TlsHook kNone;
+  const Handle handle = fresh();
+  Transfer transfer;
+  transfer.hook = &kNone;
+  transfer.largest_body = limits.largest_body;
+  transfer.boot_deadline = SystemClock().since_boot() + limits.time;
+  ClientOptions options;
+  options.largest_body = limits.largest_body;
+  std::array<char, CURL_ERROR_SIZE> problem{};
+  set_frame(handle.get(), {url.text(), "http", limits.time, options.connect_limit}, transfer, problem.data());
+  long status = 0;
+  const CURLcode code = perform(handle.get(), transfer, "GET", url.text(), status);
+  if (code == CURLE_OK) return Response{status, std::move(transfer.headers), std::move(transfer.body)};
+  return failure(code, transfer, url.authority(), detail_of(code, problem.data()), limits.time, options);
 }
 
 }  // namespace hsmbridge::net

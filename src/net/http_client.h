@@ -44,4 +44,12 @@ class HttpClient final : public Transport {
   std::unique_ptr<Impl> impl_;
 };
 
+// What anybody may read, by plain http: one GET without credentials, nothing followed, nothing taken from the
+// environment. Who reads the answer believes nothing in it that no signature proves. The only way to plain http.
+struct PublicLimits {
+  Duration time = std::chrono::seconds{20};  // resolving and connecting included
+  std::size_t largest_body = 4U << 20U;
+};
+Exchange fetch_public(const PublicUrl& url, const PublicLimits& limits);
+
 }  // namespace hsmbridge::net

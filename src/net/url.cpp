@@ -12,7 +12,7 @@ namespace hsmbridge::net {
 namespace {
 
 Error refused(std::string_view why) {
-  return Error{ErrorKind::invalid_input, fmt::format("{}; write https://HOST[:PORT][/PATH]", why)};
+  return Error{ErrorKind::invalid_input, std::string(why)};
 }
 
 bool is_printable_ascii(char c) {
@@ -44,36 +44,26 @@ unsigned parse_port(std::string_view text) {
   return port;
 }
 
-}  // namespace
+// "HOST", "HOST:PORT" or "[ADDRESS]:PORT", taken apart.
+struct Authority {
+  std::string host;  // without brackets
+  unsigned port = 0;
 
-Url Url::parse(std::string_view text) {
-  if (!std::all_of(text.begin(), text.end(), is_printable_ascii)) {
-    throw refused("a URL holds printable ASCII only (a host name with other letters as its xn-- form)");
+  std::string text() const {
+    const bool address = host.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", address ? "[" : "", host, address ? "]" : "", port);
   }
-  const std::size_t colon = text.find("://");
-  if (colon == std::string_view::npos) throw refused("not a valid URL");
-  const std::string scheme = lower(text.substr(0, colon));
-  if (scheme == "http") throw refused("plain http is refused: credentials and approvals travel here");
-  if (scheme != "https") throw refused("the scheme is not https");
-  std::string_view rest = text.substr(colon + 3);
-  const std::size_t slash = rest.find_first_of("/?#");
-  const std::string_view authority = rest.substr(0, slash);
-  std::string_view path = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
-  if (authority.find('@') != std::string_view::npos) throw refused("a user name or password does not belong in a URL");
-  if (!std::all_of(path.begin(), path.end(), is_path_character)) {
-    throw refused("the path holds a query, a fragment or a character that must be encoded");
-  }
+};
 
-  Url url;
-  std::string_view host = authority;
-  std::string_view port;
-  bool has_port = false;
-  const std::size_t bracket = authority.find(']');
-  const std::size_t port_colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  if (port_colon != std::string_view::npos) {
-    host = authority.substr(0, port_colon);
-    port = authority.substr(port_colon + 1);
-    has_port = true;
+Authority parse_authority(std::string_view text, unsigned usual_port) {
+  Authority authority{"", usual_port};
+  if (text.find('@') != std::string_view::npos) throw refused("a user name or password does not belong in a URL");
+  std::string_view host = text;
+  const std::size_t bracket = text.find(']');
+  const std::size_t colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (colon != std::string_view::npos) {
+    host = text.substr(0, colon);
+    authority.port = parse_port(text.substr(colon + 1));
   }
   if (host.starts_with('[') && host.ends_with(']') && host.size() > 4) {
     host = host.substr(1, host.size() - 2);
@@ -82,16 +72,68 @@ Url Url::parse(std::string_view text) {
   } else if (host.empty() || !std::all_of(host.begin(), host.end(), is_host_character)) {
     throw refused("the host is missing or holds a character that no host name has");
   }
-  url.host_ = lower(host);
-  if (has_port) url.port_ = parse_port(port);
-  while (path.ends_with('/')) path.remove_suffix(1);
-  url.text_ = fmt::format("https://{}{}", lower(authority), path);
-  return url;
+  authority.host = lower(host);
+  return authority;
+}
+
+// Scheme in lower case, authority and what follows it.
+struct Parts {
+  std::string scheme;
+  std::string_view authority, path;
+};
+
+Parts parts_of(std::string_view text) {
+  if (!std::all_of(text.begin(), text.end(), is_printable_ascii)) {
+    throw refused("a URL holds printable ASCII only (a host name with other letters as its xn-- form)");
+  }
+  const std::size_t colon = text.find("://");
+  if (colon == std::string_view::npos) throw refused("not a valid URL");
+  const std::string_view rest = text.substr(colon + 3);
+  const std::size_t slash = rest.find_first_of("/?#");
+  return {lower(text.substr(0, colon)), rest.substr(0, slash),
+          slash == std::string_view::npos ? std::string_view() : rest.substr(slash)};
+}
+
+}  // namespace
+
+Url Url::parse(std::string_view text) {
+  try {
+    Parts parts = parts_of(text);
+    if (parts.scheme == "http") throw refused("plain http is refused: credentials and approvals travel here");
+    if (parts.scheme != "https") throw refused("the scheme is not https");
+    const Authority authority = parse_authority(parts.authority, 443);
+    if (!std::all_of(parts.path.begin(), parts.path.end(), is_path_character)) {
+      throw refused("the path holds a query, a fragment or a character that must be encoded");
+    }
+    Url url;
+    url.host_ = authority.host;
+    url.port_ = authority.port;
+    while (parts.path.ends_with('/')) parts.path.remove_suffix(1);
+    url.text_ = fmt::format("https://{}{}", lower(parts.authority), parts.path);
+    return url;
+  } catch (const Error& error) {
+    throw Error{error.kind(), error.message() + "; write https://HOST[:PORT][/PATH]"};
+  }
+}
+
+PublicUrl PublicUrl::parse(std::string_view text) {
+  try {
+    const Parts parts = parts_of(text);
+    if (parts.scheme != "http") throw refused("the scheme is not http");
+    PublicUrl url;
+    url.authority_ = parse_authority(parts.authority, 80).text();
+    if (!std::all_of(parts.path.begin(), parts.path.end(), [](char c) { return is_path_character(c) || c == '?'; })) {
+      throw refused("the path holds a fragment or a character that must be encoded");
+    }
+    url.text_ = text;
+    return url;
+  } catch (const Error& error) {
+    throw Error{error.kind(), error.message() + "; write http://HOST[:PORT][/PATH]"};
+  }
 }
 
 std::string Url::authority() const {
-  const bool address = host_.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", address ? "[" : "", host_, address ? "]" : "", port_);
+  return Authority{host_, port_}.text();
 }
 
 std::string Url::at(std::string_view path) const {

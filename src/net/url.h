@@ -29,6 +29,24 @@ class Url {
   unsigned port_ = 443;
 };
 
+// The address of what anybody may read: http://HOST[:PORT][/PATH][?QUERY], as CRLs have it. A type of its own, so that no
+// client of a service can be given one. Immutable.
+class PublicUrl {
+ public:
+  // Throws invalid_input with what is wrong.
+  static PublicUrl parse(std::string_view text);
+
+  // "ca.example:80", for messages.
+  const std::string& authority() const noexcept { return authority_; }
+  // As it was given.
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  PublicUrl() = default;
+  std::string text_;
+  std::string authority_;
+};
+
 // One path segment or one query value: every octet that RFC 3986 §2.3 does not call unreserved becomes %HH. A segment
 // of dots only is encoded too, since "." and ".." would climb the path.
 std::string percent_encode(std::string_view text);

@@ -221,8 +221,11 @@ CREATE TABLE revocations (
   revoked_at INTEGER NOT NULL,
   not_after  INTEGER NOT NULL,  -- of the certificate
   request    TEXT NOT NULL,     -- that asked for it
+  -- The URL of the shard that the certificate names; '' where it names none, '*' where nobody knows.
+  distribution_point TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (issuer, serial)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX revocations_by_point ON revocations(issuer, distribution_point, not_after);
 CREATE TABLE crls (
   issuer      TEXT NOT NULL,
   number      INTEGER NOT NULL,
@@ -230,7 +233,16 @@ CREATE TABLE crls (
   this_update INTEGER NOT NULL DEFAULT 0,
   next_update INTEGER NOT NULL DEFAULT 0,
   sha256      TEXT NOT NULL DEFAULT '',  -- of the DER, once it is published
+  distribution_point TEXT NOT NULL DEFAULT '',  -- the URL of the shard; '' of the complete CRL
   PRIMARY KEY (issuer, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX crls_by_point ON crls(issuer, distribution_point, number) WHERE sha256 <> '';
+-- The shards that certificates name, and until when the last of these is valid: so long each is published.
+CREATE TABLE distribution_points (
+  issuer TEXT NOT NULL,
+  url    TEXT NOT NULL,
+  until  INTEGER NOT NULL,
+  PRIMARY KEY (issuer, url)
 ) STRICT, WITHOUT ROWID;
 -- What CAs of this bridge had certified before they came here, or in a store that was lost.
 CREATE TABLE certified_elsewhere (
@@ -313,6 +325,14 @@ CREATE TRIGGER crls_published_once BEFORE UPDATE ON crls
   SELECT RAISE(ABORT, 'a CRL that is published is never changed'); END;
 CREATE TRIGGER crls_never_go BEFORE DELETE ON crls BEGIN
   SELECT RAISE(ABORT, 'the number of a CRL is never given again'); END;
+CREATE TRIGGER distribution_points_last BEFORE UPDATE ON distribution_points
+  WHEN NEW.until < OLD.until OR NEW.issuer <> OLD.issuer OR NEW.url <> OLD.url BEGIN
+  SELECT RAISE(ABORT, 'a shard is published as long as certificates name it'); END;
+CREATE TRIGGER distribution_points_once BEFORE INSERT ON distribution_points
+  WHEN EXISTS (SELECT 1 FROM distribution_points WHERE issuer = NEW.issuer AND url = NEW.url) BEGIN
+  SELECT RAISE(ABORT, 'a shard is written down once'); END;
+CREATE TRIGGER distribution_points_never_go BEFORE DELETE ON distribution_points BEGIN
+  SELECT RAISE(ABORT, 'a shard is published as long as certificates name it'); END;
 CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere BEGIN
   SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TRIGGER certified_elsewhere_never_goes BEFORE DELETE ON certified_elsewhere BEGIN

@@ -4,7 +4,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 // What CAs of this bridge have numbered, here and elsewhere.
 namespace hsmbridge::store {
@@ -17,8 +19,24 @@ bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   if (is_taken(serial.issuer, serial.serial)) return false;
   database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, ?, ?)", serial.issuer,
                  serial.serial, serial.request, serial.at);
+  if (!serial.distribution_point.empty()) name_distribution_point(serial);
   write.commit();
   return true;
+}
+
+// Committed with the number: a certificate may name this shard from now on.
+void SqliteStore::name_distribution_point(const workflow::TakenSerial& serial) {
+  const bool known = database_
+                         ->query("SELECT 1 FROM distribution_points WHERE issuer = ? AND url = ?", serial.issuer,
+                                 serial.distribution_point)
+                         .row();
+  if (known) {
+    database_->run("UPDATE distribution_points SET until = ?1 WHERE issuer = ?2 AND url = ?3 AND until < ?1",
+                   serial.not_after, serial.issuer, serial.distribution_point);
+  } else {
+    database_->run("INSERT INTO distribution_points (issuer, url, until) VALUES (?, ?, ?)", serial.issuer,
+                   serial.distribution_point, serial.not_after);
+  }
 }
 
 bool SqliteStore::is_taken(const std::string& issuer, const std::string& serial) {
@@ -63,48 +81,38 @@ bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certif
   return true;
 }
 
+std::uint64_t SqliteStore::highest_crl_number(const std::string& issuer) {
+  Query row = database_->query("SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = ?", issuer);
+  return row.row() ? row.count(0) : 0;
+}
+
+void SqliteStore::insert_crl(const std::string& issuer, const workflow::PublishedCrl& crl, Instant at) {
+  database_->run(
+      "INSERT INTO crls (issuer, number, taken_at, this_update, next_update, sha256, distribution_point) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      issuer, static_cast<std::int64_t>(crl.number), at, crl.this_update, crl.next_update, crl.sha256,
+      crl.distribution_point);
+}
+
+namespace {
+
+void expect_higher(std::uint64_t next, std::uint64_t highest) {
+  if (next > highest + 1) return;
+  throw Error{ErrorKind::conflict,
+              fmt::format("the next CRL cannot have the number {}: numbers up to {} were given", next, highest)}
+      .hint("name one that is higher than any that was ever published; nothing was taken over");
+}
+
+}  // namespace
+
 // True where it is new.
-bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
+bool SqliteStore::put_crl(const Takeover& takeover, const workflow::PublishedCrl& crl, Instant at) {
   const std::string& issuer = takeover.issuer;
-  std::uint64_t highest = 0;
-  {
-    Query row = database_->query("SELECT COALESCE(MAX(number), 0) FROM crls WHERE issuer = ?", issuer);
-    if (row.row()) highest = row.count(0);
-  }
-  const auto is_lost = [&](const std::string& whose, std::uint64_t number) {
-    return database_
-        ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ?", whose,
-                static_cast<std::int64_t>(number), workflow::kLostCrl)
-        .row();
-  };
-  const auto insert = [&](const workflow::PublishedCrl& crl) {
-    database_->run(
-        "INSERT INTO crls (issuer, number, taken_at, this_update, next_update, sha256) VALUES (?, ?, ?, ?, ?, ?)",
-        issuer, static_cast<std::int64_t>(crl.number), at, crl.this_update, crl.next_update, crl.sha256);
-    return true;
-  };
-  if (takeover.next_crl_number) {
-    // None was published elsewhere: the numbers here go on, or begin.
-    const bool none = *takeover.next_crl_number == 1;
-    if (none && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
-    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
-    if (*takeover.next_crl_number <= highest + 1) {
-      throw Error{ErrorKind::conflict,
-                  fmt::format("the next CRL cannot have the number {}: numbers up to {} were given",
-                              *takeover.next_crl_number, highest)}
-          .hint("name one that is higher than any that was ever published; nothing was taken over");
-    }
-    // What the last one that is known says is kept on the next one.
-    const auto last = last_crl(issuer);
-    const Instant known = last ? last->this_update : Instant{};
-    return insert({*takeover.next_crl_number - 1, known, known, workflow::kLostCrl});
-  }
-  if (!takeover.crl) return false;
-  const workflow::PublishedCrl& crl = *takeover.crl;
+  const std::uint64_t highest = highest_crl_number(issuer);
   Query row = database_->query("SELECT sha256 FROM crls WHERE issuer = ? AND number = ?", issuer,
                                static_cast<std::int64_t>(crl.number));
   const bool there = row.row();
-  if (const auto last = last_crl(issuer);
+  if (const auto last = last_crl(issuer, crl.distribution_point);
       last && last->number > crl.number && takeover.from == Takeover::From::a_lost_store) {
     throw Error{ErrorKind::conflict,
                 fmt::format("the CRL with the number {} is not the last one: the store itself knows number {}",
@@ -112,9 +120,14 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
         .hint("give the last one that was published; nothing was taken over");
   }
   if (there && row.text(0) == crl.sha256) return false;
-  if (there && row.text(0).empty() && takeover.from == Takeover::From::a_lost_store && crl.number == highest) {
-    database_->run("UPDATE crls SET this_update = ?, next_update = ?, sha256 = ? WHERE issuer = ? AND number = ?",
-                   crl.this_update, crl.next_update, crl.sha256, issuer, static_cast<std::int64_t>(crl.number));
+  // Of shards several numbers in a row may have been given and not be known as published.
+  const bool may_be_last = crl.number == highest || !takeover.shards.empty();
+  if (there && row.text(0).empty() && takeover.from == Takeover::From::a_lost_store && may_be_last) {
+    database_->run(
+        "UPDATE crls SET this_update = ?, next_update = ?, sha256 = ?, distribution_point = ? "
+        "WHERE issuer = ? AND number = ?",
+        crl.this_update, crl.next_update, crl.sha256, crl.distribution_point, issuer,
+        static_cast<std::int64_t>(crl.number));
     return true;
   }
   if (crl.number <= highest) {
@@ -124,7 +137,50 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
                             crl.number, highest)}
         .hint("nothing was taken over");
   }
-  return insert(crl);
+  insert_crl(issuer, crl, at);
+  return true;
+}
+
+// True where it is new.
+bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
+  const std::string& issuer = takeover.issuer;
+  const std::uint64_t highest = highest_crl_number(issuer);
+  const auto is_lost = [&](const std::string& whose, std::uint64_t number) {
+    return database_
+        ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ?", whose,
+                static_cast<std::int64_t>(number), workflow::kLostCrl)
+        .row();
+  };
+  if (takeover.next_crl_number && !takeover.shards.empty()) {
+    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
+    expect_higher(*takeover.next_crl_number, highest);
+    std::uint64_t number = *takeover.next_crl_number - 1;
+    for (workflow::PublishedCrl one : takeover.shards) {
+      const auto last = last_crl(issuer, one.distribution_point);
+      one.this_update = one.next_update = last ? last->this_update : Instant{};
+      one.number = number++;
+      insert_crl(issuer, one, at);
+    }
+    return true;
+  }
+  if (takeover.next_crl_number) {
+    // None was published elsewhere: the numbers here go on, or begin.
+    const bool none = *takeover.next_crl_number == 1;
+    if (none && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
+    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
+    expect_higher(*takeover.next_crl_number, highest);
+    // What the last one that is known says is kept on the next one.
+    const auto last = last_crl(issuer, "");
+    const Instant known = last ? last->this_update : Instant{};
+    insert_crl(issuer, {*takeover.next_crl_number - 1, known, known, workflow::kLostCrl}, at);
+    return true;
+  }
+  std::vector<workflow::PublishedCrl> all = takeover.shards;
+  if (takeover.crl) all.push_back(*takeover.crl);
+  std::sort(all.begin(), all.end(), [](const auto& one, const auto& other) { return one.number < other.number; });
+  bool is_new = false;
+  for (const workflow::PublishedCrl& crl : all) is_new = put_crl(takeover, crl, at) || is_new;
+  return is_new;
 }
 
 // What a revocation that came from elsewhere means for the records.
@@ -169,6 +225,13 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
     follow(one, {actor, at, ""});
   }
   taken.crl = put_last_crl(takeover, at);
+  // What was issued elsewhere names one of its shards.
+  Instant until{};
+  for (const CertifiedElsewhere& one : takeover.certificates) until = std::max(until, one.not_after);
+  for (const workflow::PublishedCrl& one : takeover.shards) {
+    if (!one.distribution_point.empty())
+      name_distribution_point({takeover.issuer, "", "", at, one.distribution_point, until});
+  }
   const bool resumed = tells_everything && resume(takeover.issuer, at);
   if (taken.nothing() && !resumed) return taken;
   append_leaf(audit::fact_leaf(kind, fact, actor, at));

@@ -125,10 +125,15 @@ class SqliteStore final : public workflow::Store {
   // Revocations: revocations.cpp
   bool revoke(const workflow::RevokedSerial& revoked) override;
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
-  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, const std::string& distribution_point,
+                                                   Instant ends_after) override;
+  std::size_t count_revocations(const std::string& issuer, const std::string& distribution_point,
+                                Instant ends_after) override;
+  std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) override;
   std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
-  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
+                                                 const std::string& distribution_point) override;
 
   // Takeovers: serial_numbers.cpp
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
@@ -203,6 +208,10 @@ class SqliteStore final : public workflow::Store {
   void follow(const workflow::RevokedSerial& revoked, const Cause& cause);
   // serial_numbers.cpp
   bool put(const workflow::Takeover& takeover, const workflow::CertifiedElsewhere& certificate, Instant at);
+  void name_distribution_point(const workflow::TakenSerial& serial);
+  std::uint64_t highest_crl_number(const std::string& issuer);
+  void insert_crl(const std::string& issuer, const workflow::PublishedCrl& crl, Instant at);
+  bool put_crl(const workflow::Takeover& takeover, const workflow::PublishedCrl& crl, Instant at);
   bool put_last_crl(const workflow::Takeover& takeover, Instant at);
   bool put(const workflow::RevokedSerial& revoked);  // revocations.cpp
   // restored.cpp

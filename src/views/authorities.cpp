@@ -5,6 +5,7 @@
 #include "x509/objects/spki.h"
 
 #include <cstdint>
+#include <string_view>
 
 namespace hsmbridge::views {
 
@@ -17,23 +18,66 @@ Json crl(const workflow::PublishedCrl& published) {
                        {"sha256", published.sha256}});
 }
 
+std::string_view word_of(service::CrlAtUrl::Gives gives) {
+  using Gives = service::CrlAtUrl::Gives;
+  switch (gives) {
+    case Gives::the_same:
+      return "the-same";
+    case Gives::an_older_one:
+      return "an-older-one";
+    case Gives::something_else:
+      return "something-else";
+    case Gives::nothing:
+      break;
+  }
+  return "nothing";
+}
+
+// Where it is, and what its URL gives.
+void set_place(Json& json, const workflow::CrlPlace& place, const std::optional<service::CrlAtUrl>& at_url) {
+  json.set("file", place.file.string());
+  if (!place.shard.empty()) json.set("shard", place.shard);
+  if (!place.url.empty()) json.set("url", place.url);
+  if (!at_url) return;
+  json.set("url_gives", std::string(word_of(at_url->gives)));
+  json.set("at_url", at_url->sentence);
+}
+
 }  // namespace
 
-Json made_crl(const std::string& name, const workflow::MadeCrl& made) {
-  Json json = crl(made.crl);
-  json.set("name", name);
-  json.set("file", made.file.string());
-  json.set("entries", static_cast<std::int64_t>(made.entries));
+Json made_crls(const std::string& name, const service::PublishedCrls& published) {
+  Json rows = Json::array();
+  for (const auto& one : published.made) {
+    Json row = crl(one.made.crl);
+    row.set("entries", static_cast<std::int64_t>(one.made.entries));
+    set_place(row, one.made.place, one.at_url);
+    rows.push(row);
+  }
+  Json json = Json::object({{"name", name}, {"crls", rows}});
+  // Of a CA with one CRL: what it says, as before there were shards.
+  if (published.made.size() == 1 && published.made.front().made.place.shard.empty()) {
+    json = rows.as_array().front();
+    json.set("name", name);
+    json.set("crls", rows);
+  }
+  if (published.stopped) json.set("stopped", published.stopped->message());
   return json;
 }
 
 Json crl_check(const service::CrlCheck& check) {
-  const auto& view = check.authority.view;
-  Json json = Json::object({{"name", check.authority.name},
-                            {"file", view.crl_file->string()},
-                            {"overdue", view.crl_overdue},
-                            {"fault", check.fault}});
-  if (view.crl) json.set("crl", crl(*view.crl));
+  Json rows = Json::array();
+  for (const auto& one : check.crls) {
+    Json row = Json::object({{"overdue", one.crl.overdue}, {"fault", one.fault}});
+    if (one.crl.last) row.set("crl", crl(*one.crl.last));
+    set_place(row, one.crl.place, one.at_url);
+    rows.push(row);
+  }
+  Json json = Json::object({{"name", check.authority.name}});
+  if (check.crls.size() == 1) {
+    json = rows.as_array().front();
+    json.set("name", check.authority.name);
+  }
+  json.set("crls", rows);
   return json;
 }
 
@@ -47,11 +91,27 @@ Json takeover(const service::PlannedTakeover& planned, const service::DoneTakeov
                             {"of_other_issuers", count(planned.inventory.of_other_issuers)},
                             {"notes", Json(planned.inventory.notes)}});
   if (planned.takeover.crl) json.set("last_crl", crl(*planned.takeover.crl));
-  if (done.made) json.set("crl", made_crl(planned.authority.name, *done.made));
+  if (done.published) json.set("crl", made_crls(planned.authority.name, *done.published));
   return json;
 }
 
-Json authority(const service::Authority& authority) {
+namespace {
+
+Json crls(const std::vector<workflow::PlacedCrl>& all, const std::vector<std::optional<service::CrlAtUrl>>& at_urls) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Json row = Json::object({{"overdue", all[i].overdue}});
+    if (!all[i].due.empty()) row.set("due", all[i].due);
+    if (all[i].last) row.set("crl", crl(*all[i].last));
+    set_place(row, all[i].place, i < at_urls.size() ? at_urls[i] : std::nullopt);
+    rows.push(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Json authority(const service::Authority& authority, const std::vector<std::optional<service::CrlAtUrl>>& at_urls) {
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},
                             {"file", view.file.string()},
@@ -61,11 +121,16 @@ Json authority(const service::Authority& authority) {
                             {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
                             {"revoked", static_cast<std::int64_t>(view.revoked)},
                             {"obstacles", Json(view.obstacles)}});
-  if (view.crl_file) json.set("crl_file", view.crl_file->string());
-  if (view.crl_file) json.set("crl_overdue", view.crl_overdue);
   if (view.crl_every) json.set("crl_every", duration_text(*view.crl_every));
-  if (!view.crl_due.empty()) json.set("crl_due", view.crl_due);
-  if (view.crl) json.set("crl", crl(*view.crl));
+  if (!view.crls.empty()) json.set("crls", crls(view.crls, at_urls));
+  // Of a CA with one CRL: what it says, as before there were shards.
+  if (view.crls.size() == 1) {
+    const workflow::PlacedCrl& one = view.crls.front();
+    json.set("crl_file", one.place.file.string());
+    json.set("crl_overdue", one.overdue);
+    if (!one.due.empty()) json.set("crl_due", one.due);
+    if (one.last) json.set("crl", crl(*one.last));
+  }
   if (view.certificate) {
     const auto certificate = x509::parse_certificate(*view.certificate);
     json.set("subject", certificate.subject().to_string());
@@ -81,7 +146,7 @@ Json authority(const service::Authority& authority) {
 
 Json authorities(const std::vector<service::Authority>& all) {
   Json rows = Json::array();
-  for (const auto& one : all) rows.push(authority(one));
+  for (const auto& one : all) rows.push(authority(one, {}));
   return Json::object({{"cas", rows}});
 }
 

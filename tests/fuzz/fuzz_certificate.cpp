@@ -1,4 +1,5 @@
 #include "fuzzing.h"
+#include "x509/content/extensions.h"
 #include "x509/judge/render.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/crl.h"
@@ -14,6 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     to_json(*certificate).dump();
     signature_verifies(*certificate, certificate->spki());
     content_like(certificate->content());
+    for (const Extension& extension : certificate->tbs.extensions) {
+      fuzz::accepted([&] { return crl_urls(extension.value); });
+    }
     fuzz::promise(certificate->der.size() == size, "every byte belongs to the certificate");
   }
   if (const auto list = fuzz::accepted([&] { return parse_crl(bytes); })) render(list->tbs);

@@ -84,8 +84,16 @@ class FailingStore final : public workflow::Store {
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override {
     return store_->revocation(issuer, serial);
   }
-  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override {
-    return store_->revocations(issuer, ends_after);
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, const std::string& distribution_point,
+                                                   Instant ends_after) override {
+    return store_->revocations(issuer, distribution_point, ends_after);
+  }
+  std::size_t count_revocations(const std::string& issuer, const std::string& distribution_point,
+                                Instant ends_after) override {
+    return store_->count_revocations(issuer, distribution_point, ends_after);
+  }
+  std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) override {
+    return store_->distribution_points(issuer, ends_after);
   }
   std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published,
                                                Instant at) override {
@@ -97,8 +105,9 @@ class FailingStore final : public workflow::Store {
       return 0;
     });
   }
-  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override {
-    return store_->last_crl(issuer);
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
+                                                 const std::string& distribution_point) override {
+    return store_->last_crl(issuer, distribution_point);
   }
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
                                 const std::string& actor, Instant at) override {

@@ -106,6 +106,11 @@ Authority authority(Bridge& bridge, const std::string& name) {
   return {bridge.settings().provider(name).name, as_authority(*provider).view()};
 }
 
+std::vector<workflow::CrlPlace> crl_places(Bridge& bridge, const std::string& name) {
+  const auto provider = provider_of_authority(bridge, name);
+  return as_authority(*provider).crl_places();
+}
+
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name) {
   refuse_older_copy(store);
   NewRoot root{authority(bridge, name)};
@@ -172,46 +177,91 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
   return der;
 }
 
-workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name) {
+PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
+                           WhichCrls which) {
   refuse_older_copy(store);
   const auto provider = provider_of_authority(bridge, name);
-  auto made = as_authority(*provider).publish_crl(log.now());
-  log.record("crl-published", crl_facts(bridge.settings().provider(name).name, made));
-  return made;
+  auto& authority = as_authority(*provider);
+  const auto standing = authority.crl_standing();
+  PublishedCrls published;
+  // Says what to configure.
+  if (standing.crls.empty()) authority.publish_crl("", log.now());
+  for (const workflow::PlacedCrl& crl : standing.crls) {
+    if (standing.crls.size() > 1 && which == WhichCrls::due && crl.due.empty()) {
+      published.not_due.push_back(crl);
+      continue;
+    }
+    try {
+      published.made.push_back({authority.publish_crl(crl.place.shard, log.now()), std::nullopt});
+    } catch (Error& error) {
+      if (!crl.place.shard.empty()) error.prefix("shard " + crl.place.shard);
+      if (!published.stopped) published.stopped = error;
+      // Of the key or the token: no other one can be signed either. What is wrong with one place holds up no other.
+      const auto kind = error.kind();
+      if (kind == ErrorKind::unavailable || kind == ErrorKind::denied || kind == ErrorKind::refused) break;
+      continue;
+    }
+    log.record("crl-published", crl_facts(bridge.settings().provider(name).name, published.made.back().made));
+  }
+  if (published.made.empty() && published.stopped) throw *published.stopped;
+  std::vector<workflow::PlacedCrl> made;
+  for (const auto& one : published.made) made.push_back({one.made.place, one.made.crl, false, ""});
+  auto at_urls = look_at_urls(made, x509::parse_certificate(*standing.certificate));
+  for (std::size_t i = 0; i < made.size(); ++i) published.made[i].at_url = std::move(at_urls[i]);
+  return published;
 }
 
 Json crl_facts(const std::string& provider, const workflow::MadeCrl& made) {
-  return Json::object({{"provider", provider},
-                       {"crl_number", static_cast<std::int64_t>(made.crl.number)},
-                       {"entries", static_cast<std::int64_t>(made.entries)},
-                       {"next_update", rfc3339(made.crl.next_update)},
-                       {"crl_sha256", made.crl.sha256},
-                       {"file", made.file.string()}});
+  Json facts = Json::object({{"provider", provider},
+                             {"crl_number", static_cast<std::int64_t>(made.crl.number)},
+                             {"entries", static_cast<std::int64_t>(made.entries)},
+                             {"next_update", rfc3339(made.crl.next_update)},
+                             {"crl_sha256", made.crl.sha256},
+                             {"file", made.place.file.string()}});
+  if (!made.place.shard.empty()) facts.set("distribution_point", made.crl.distribution_point);
+  return facts;
 }
 
+namespace {
+
+std::string fault_of(const workflow::PlacedCrl& crl) {
+  constexpr std::size_t kMost = std::size_t{256} << 20U;
+  if (!crl.last) return "no CRL was published yet";
+  if (crl.overdue) {
+    return fmt::format("the CRL is overdue: number {} ended {}", crl.last->number, rfc3339(crl.last->next_update));
+  }
+  try {
+    if (hex(sha256(read_file(crl.place.file, kMost))) == crl.last->sha256) return "";
+    return fmt::format("{} does not hold CRL number {}, which was published there", crl.place.file.string(),
+                       crl.last->number);
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+}  // namespace
+
 CrlCheck check_crl(Bridge& bridge, const std::string& name) {
-  CrlCheck check{authority(bridge, name), ""};
+  CrlCheck check{authority(bridge, name), {}};
   const auto& view = check.authority.view;
-  if (!view.crl_file) {
+  if (view.crls.empty()) {
+    // Says what is wrong with a CA that has no certificate, or cannot be read.
+    const auto provider = provider_of_authority(bridge, name);
+    as_authority(*provider).crl_standing();
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes (crl)", name)};
   }
-  if (!view.crl) {
-    check.fault = "no CRL was published yet";
-  } else if (view.crl_overdue) {
-    check.fault =
-        fmt::format("the CRL is overdue: number {} ended {}", view.crl->number, rfc3339(view.crl->next_update));
-  } else {
-    constexpr std::size_t kMost = std::size_t{256} << 20U;
-    try {
-      if (hex(sha256(read_file(*view.crl_file, kMost))) != view.crl->sha256) {
-        check.fault = fmt::format("{} does not hold CRL number {}, which was published there", view.crl_file->string(),
-                                  view.crl->number);
-      }
-    } catch (const Error& error) {
-      check.fault = error.message();
-    }
+  for (const workflow::PlacedCrl& crl : view.crls) {
+    check.crls.push_back({crl, fault_of(crl), std::nullopt});
   }
+  auto at_urls = look_at_urls(check.authority);
+  for (std::size_t i = 0; i < at_urls.size(); ++i) check.crls[i].at_url = std::move(at_urls[i]);
   return check;
+}
+
+std::vector<std::optional<CrlAtUrl>> look_at_urls(const Authority& authority) {
+  const auto& view = authority.view;
+  if (view.crls.empty()) return {};
+  return look_at_urls(view.crls, x509::parse_certificate(*view.certificate));
 }
 
 NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "base/error.h"
 #include "service/actor.h"
+#include "service/authorities/crl_at_url.h"
 #include "service/bridge.h"
 #include "service/logbook.h"
 #include "service/requests/enrolment.h"
@@ -17,6 +19,8 @@ struct Authority {
   std::string name;
   workflow::AuthorityView view;
 };
+// Where its CRLs go. Throws as authority() does.
+std::vector<workflow::CrlPlace> crl_places(Bridge& bridge, const std::string& name);
 // In the order of the configuration.
 std::vector<Authority> authorities(Bridge& bridge);
 // Throws not_found, ambiguous, and invalid_input for a provider that is no CA of this bridge.
@@ -35,20 +39,41 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
 // conflict for a key of another kind than the configuration says.
 Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root);
 
-// Signs and publishes a CRL with everything that the CA has revoked. Throws refused for a store that is an older copy,
-// and what CertificateAuthority::publish_crl throws.
-workflow::MadeCrl publish_crl(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name);
+// The CRLs that were signed and published, with what their URLs give now.
+struct PublishedCrls {
+  struct One {
+    workflow::MadeCrl made;
+    std::optional<CrlAtUrl> at_url;  // nothing where it is not looked at
+  };
+  std::vector<One> made;
+  std::vector<workflow::PlacedCrl> not_due;  // shards alone
+  std::optional<Error> stopped;              // what kept others from being published
+};
+// A CA with one CRL gets the next one; of a CA with shards each that is due does, or all of them.
+enum class WhichCrls { due, all };
+// Throws refused for a store that is an older copy, and what CertificateAuthority::publish_crl throws where nothing was
+// published.
+PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
+                           WhichCrls which);
 
 // What a leaf says of a CRL that was published.
 Json crl_facts(const std::string& provider, const workflow::MadeCrl& made);
 
-// Whether the last CRL is where it was put, as it was, and still valid; reads that file and the store alone.
+// Whether the last CRLs are where they were put, as they were, and still valid; and what their URLs give.
 struct CrlCheck {
   Authority authority;
-  std::string fault;  // one sentence; "" where all is in order
+  struct One {
+    workflow::PlacedCrl crl;
+    std::string fault;               // of the file, one sentence; "" where all is in order
+    std::optional<CrlAtUrl> at_url;  // nothing where it is not looked at
+  };
+  std::vector<One> crls;
 };
 // Throws invalid_input for a CA that publishes none.
 CrlCheck check_crl(Bridge& bridge, const std::string& name);
+
+// What the URLs of its CRLs give (look_at_urls).
+std::vector<std::optional<CrlAtUrl>> look_at_urls(const Authority& authority);
 
 struct NewSubordinate {
   std::string name;     // of the CA

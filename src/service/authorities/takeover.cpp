@@ -38,18 +38,25 @@ x509::Certificate certificate_of(const Authority& authority) {
 }
 
 // Before anything is written: what the first CRL would meet.
-void expect_to_publish(const Authority& authority, const x509::Certificate& issuer, Instant now) {
-  if (!authority.view.crl_file) {
+void expect_to_publish(const std::vector<workflow::CrlPlace>& places, const std::string& name, Takeover::From from,
+                       const x509::Certificate& issuer, Instant now) {
+  if (places.empty()) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("provider {} does not say where its CRL goes, and the first act is one", authority.name)}
+                fmt::format("provider {} does not say where its CRL goes, and the first act is one", name)}
         .hint("add  crl: {file: /srv/www/issuing.crl}");
+  }
+  if (from == Takeover::From::another_program && !places.front().shard.empty()) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} publishes shards alone, and what the CA has issued "
+                                                      "before names none of them",
+                                                      name)}
+        .hint("add  complete: {file: …, url: …}  to `crl`: the complete CRL, where it was");
   }
   ca::expect_crl_signer(issuer);
   if (issuer.tbs.validity.not_after <= now) {
     throw Error{ErrorKind::refused, fmt::format("the certificate of {} ended {}: no CRL of it would be valid",
                                                 issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after))};
   }
-  expect_folder_takes_files(*authority.view.crl_file);
+  for (const workflow::CrlPlace& place : places) expect_folder_takes_files(place.file);
 }
 
 // The private half signs a message that is no certificate and no CRL.
@@ -115,10 +122,10 @@ void expect_sources(const TakeoverSources& sources, Takeover::From from) {
                                               : "say what the CA has issued since the backup: --serial-log FILE, "
                                                 "--index FILE or --certificates PATH"};
   }
-  if (sources.crl && sources.next_crl_number) {
+  if (!sources.crls.empty() && sources.next_crl_number) {
     throw Error{ErrorKind::invalid_input, "--next-crl-number is for a CA whose last CRL is not given (--crl)"};
   }
-  if (!sources.crl && !sources.next_crl_number) {
+  if (sources.crls.empty() && !sources.next_crl_number) {
     throw Error{ErrorKind::invalid_input, "give the last CRL that was published: --crl FILE"}.hint(
         from == Takeover::From::another_program
             ? "where none was ever published: --next-crl-number 1"
@@ -126,11 +133,11 @@ void expect_sources(const TakeoverSources& sources, Takeover::From from) {
   }
 }
 
-// What stands where the CRLs go.
-PlannedTakeover::Place place_of(const PlannedTakeover& planned, const x509::Certificate& issuer,
-                                workflow::Store& store) {
+// What is where a CRL goes. `given`: the number of the last one.
+PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::optional<std::uint64_t>& given,
+                                const Takeover& takeover, const x509::Certificate& issuer, workflow::Store& store) {
   using Place = PlannedTakeover::Place;
-  const Path& file = *planned.authority.view.crl_file;
+  const Path& file = crl.to.file;
   Bytes there;
   try {
     there = read_file(file, kMostCrlOctets);
@@ -150,25 +157,88 @@ PlannedTakeover::Place place_of(const PlannedTakeover& planned, const x509::Cert
   } catch (const Error& error) {
     occupied("something else: " + error.message());
   }
-  if (!planned.crl.empty() && der == planned.crl) return there == der ? Place::holds_it : Place::holds_it_as_pem;
-  const auto last = store.last_crl(planned.takeover.issuer);
-  const auto& given = planned.inventory.crl;
+  if (!crl.der.empty() && der == crl.der) return there == der ? Place::holds_it : Place::holds_it_as_pem;
+  const auto last = store.last_crl(takeover.issuer, crl.to.distribution_point());
   const bool ours = last && last->sha256 == hex(sha256(der));
   // Of a takeover that was done before, or one that this store published before it became an older copy.
-  if (ours && (!given || last->number > given->number)) return Place::holds_ours;
+  if (ours && (!given || last->number > *given)) return Place::holds_ours;
   // A takeover that was interrupted after its first CRL was in its place: publishing the next one tells whether the
   // number was given here.
-  const auto& certificates = planned.takeover.certificates;
-  const bool taken_over = given ? last && last->sha256 == hex(sha256(planned.crl))
-                                : !last && !certificates.empty() &&
-                                      store.certified_elsewhere(planned.takeover.issuer, certificates.front().serial);
-  if (taken_over && (!given || number > given->number)) return Place::holds_later_one;
+  const bool taken_over = given ? last && last->sha256 == hex(sha256(crl.der))
+                                : !last && !takeover.certificates.empty() &&
+                                      store.certified_elsewhere(takeover.issuer, takeover.certificates.front().serial);
+  if (taken_over && (!given || number > *given)) return Place::holds_later_one;
   occupied(fmt::format("the CRL number {}", number));
   return Place::empty;
 }
 
 workflow::PublishedCrl published(const ca::LastCrl& crl, const Bytes& der) {
-  return {crl.number, crl.this_update, crl.next_update, hex(sha256(der))};
+  return {crl.number, crl.this_update, crl.next_update, hex(sha256(der)), crl.distribution_point};
+}
+
+struct CrlFile {
+  std::string name;
+  Bytes der;
+};
+
+// Of a folder those that are CRLs of this CA.
+std::vector<CrlFile> read_crls(const std::vector<Path>& paths, const x509::Certificate& issuer) {
+  std::vector<CrlFile> all;
+  for (const Path& path : paths) {
+    if (!std::filesystem::is_directory(path)) {
+      Bytes der = prefixed(path.string(), [&] { return x509::read_crl(read_file(path, kMostCrlOctets)); });
+      all.push_back({path.filename().string(), std::move(der)});
+      continue;
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (!entry.is_regular_file()) continue;
+      try {
+        Bytes der = x509::read_crl(read_file(entry.path(), kMostCrlOctets));
+        ca::crl_number_of(der, issuer);
+        all.push_back({entry.path().filename().string(), std::move(der)});
+      } catch (const Error&) {
+        continue;  // one that is missing is asked for
+      }
+    }
+  }
+  return all;
+}
+
+// Each in its place; what is missing is asked for.
+void take_crls(std::vector<CrlFile> files, PlannedTakeover& planned, ca::InventorySources& papers) {
+  for (CrlFile& file : files) {
+    const std::string point =
+        prefixed(file.name, [&] { return ca::distribution_point_of(x509::parse_crl(file.der).tbs); });
+    PlannedTakeover::Crl* to = nullptr;
+    for (PlannedTakeover::Crl& crl : planned.crls) {
+      if (crl.to.shard.empty() && to == nullptr) to = &crl;
+      if (!crl.to.shard.empty() && crl.to.url == point) to = &crl;
+    }
+    if (to == nullptr || !to->der.empty()) {
+      throw Error{ErrorKind::invalid_input,
+                  to == nullptr
+                      ? fmt::format("{} is not the CRL of a shard of the CA {}", file.name, planned.authority.name)
+                      : fmt::format("{} is the second CRL for {}", file.name, to->to.file.string())}
+          .hint("give the last CRL of each place, once");
+    }
+    to->der = file.der;
+    if (to->to.shard.empty()) {
+      papers.crl = {file.name, std::move(file.der)};
+    } else {
+      papers.shards.push_back({file.name, std::move(file.der)});
+    }
+  }
+  if (files.empty()) return;
+  for (const PlannedTakeover::Crl& crl : planned.crls) {
+    const bool is_new = planned.takeover.from == Takeover::From::another_program && !crl.to.shard.empty();
+    if (is_new || !crl.der.empty()) continue;
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("the last CRL of {} is missing among those that are given",
+                            crl.to.shard.empty() ? crl.to.file.string() : "shard " + crl.to.shard)}
+        .hint(
+            "give each of them (--crl FILE, as often as there are, or --crl FOLDER); where all are lost: "
+            "--next-crl-number N");
+  }
 }
 
 Takeover takeover_of(const ca::Inventory& inventory, const std::string& issuer, Takeover::From from) {
@@ -179,9 +249,43 @@ Takeover takeover_of(const ca::Inventory& inventory, const std::string& issuer, 
     takeover.certificates.push_back({one.serial, one.subject, one.not_after, one.key});
   }
   for (const ca::Inventory::Revoked& one : inventory.revoked) {
-    takeover.revoked.push_back({issuer, one.serial, one.how.reason, one.how.at, one.until, ""});
+    takeover.revoked.push_back({issuer, one.serial, one.how.reason, one.how.at, one.until, "", one.distribution_point});
   }
   return takeover;
+}
+
+// What the store is told of the last CRLs.
+void tell_crls(PlannedTakeover& planned, Takeover::From from) {
+  Takeover& takeover = planned.takeover;
+  if (planned.inventory.crl) takeover.crl = published(*planned.inventory.crl, planned.crls.front().der);
+  const auto der_of = [&](const std::string& url) -> const Bytes& {
+    return std::find_if(planned.crls.begin(), planned.crls.end(),
+                        [&](const PlannedTakeover::Crl& crl) { return crl.to.distribution_point() == url; })
+        ->der;
+  };
+  for (const ca::LastCrl& one : planned.inventory.shards) {
+    takeover.shards.push_back(published(one, der_of(one.distribution_point)));
+  }
+  const bool has_shards = !planned.crls.back().to.shard.empty();
+  if (!has_shards || from == Takeover::From::another_program) return;
+  if (takeover.next_crl_number) {
+    for (const PlannedTakeover::Crl& crl : planned.crls) {
+      takeover.shards.push_back({0, {}, {}, workflow::kLostCrl, crl.to.distribution_point()});
+    }
+  }
+  // Which shard its certificate names only a shard's CRL or the certificate tells. What the complete one alone revokes
+  // names none.
+  for (workflow::RevokedSerial& one : takeover.revoked) {
+    if (one.distribution_point.empty() && !takeover.crl) one.distribution_point = workflow::kEveryShard;
+  }
+}
+
+std::optional<std::uint64_t> number_of(const Takeover& takeover, const workflow::CrlPlace& place) {
+  if (place.shard.empty()) return takeover.crl ? std::optional(takeover.crl->number) : std::nullopt;
+  for (const workflow::PublishedCrl& one : takeover.shards) {
+    if (one.distribution_point == place.url && one.sha256 != workflow::kLostCrl) return one.number;
+  }
+  return std::nullopt;
 }
 
 Json fact_of(const PlannedTakeover& planned) {
@@ -210,9 +314,12 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   }
   PlannedTakeover planned;
   planned.authority = authority(bridge, name);
+  planned.takeover.from = from;
   const x509::Certificate issuer = certificate_of(planned.authority);
   const std::string id = id_of(issuer.subject());
-  expect_to_publish(planned.authority, issuer, log.now());
+  const auto places = crl_places(bridge, planned.authority.name);
+  expect_to_publish(places, planned.authority.name, from, issuer, log.now());
+  for (const workflow::CrlPlace& place : places) planned.crls.push_back({place, {}, PlannedTakeover::Place::empty});
   ca::InventorySources papers;
   const auto read_index = [](const Path& file) {
     const Bytes octets = read_file(file, kMostIndex);
@@ -221,23 +328,22 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   if (sources.index) papers.index = read_index(*sources.index);
   if (sources.serial_log) papers.log = read_index(*sources.serial_log);
   for (const Path& path : sources.certificates) planned.left_out += read_certificates(path, papers);
-  if (sources.crl) {
-    planned.crl =
-        prefixed(sources.crl->string(), [&] { return x509::read_crl(read_file(*sources.crl, kMostCrlOctets)); });
-    papers.crl = {sources.crl->filename().string(), planned.crl};
-  }
+  take_crls(read_crls(sources.crls, issuer), planned, papers);
   if (from == Takeover::From::a_lost_store) {
     papers.known = [&](const std::string& serial) { return store.end_of_certificate(id, serial); };
   }
   planned.inventory = ca::inventory(papers, issuer, log.now());
   planned.takeover = takeover_of(planned.inventory, id, from);
-  if (planned.inventory.crl) planned.takeover.crl = published(*planned.inventory.crl, planned.crl);
   planned.takeover.next_crl_number = sources.next_crl_number;
+  tell_crls(planned, from);
   if (const auto why = store.suspended(id); why && from == Takeover::From::another_program) {
     throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", planned.authority.name, *why)}.hint(
         fmt::format("hsmbridge ca resume {}", planned.authority.name));
   }
-  planned.place = place_of(planned, issuer, store);
+  for (PlannedTakeover::Crl& crl : planned.crls) {
+    const auto given = number_of(planned.takeover, crl.to);
+    crl.place = place_of(crl, given, planned.takeover, issuer, store);
+  }
   prove_key(bridge, log, planned.authority, issuer);
   return planned;
 }
@@ -250,12 +356,18 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   done.taken =
       store.take_over(planned.takeover, adopted ? "ca-adopted" : "ca-resumed", fact_of(planned), actor.name, log.now());
   // The next CRL is compared with the one in its place.
-  if (!planned.crl.empty() && (planned.place == Place::empty || planned.place == Place::holds_it_as_pem)) {
-    write_file(*planned.authority.view.crl_file, planned.crl, FileMode::public_0644,
-               planned.place == Place::empty ? Existing::refuse : Existing::replace);
+  bool holds_ours = true;
+  for (const PlannedTakeover::Crl& crl : planned.crls) {
+    if (!crl.der.empty() && (crl.place == Place::empty || crl.place == Place::holds_it_as_pem)) {
+      write_file(crl.to.file, crl.der, FileMode::public_0644,
+                 crl.place == Place::empty ? Existing::refuse : Existing::replace);
+    }
+    holds_ours = holds_ours && crl.place == Place::holds_ours;
   }
-  const bool is_first = planned.place != Place::holds_ours || !done.taken.nothing();
-  if (is_first || !adopted) done.made = publish_crl(bridge, store, log, planned.authority.name);
+  const bool is_first = !holds_ours || !done.taken.nothing();
+  if (is_first || !adopted) {
+    done.published = publish_crls(bridge, store, log, planned.authority.name, WhichCrls::all);
+  }
   return done;
 }
 
@@ -283,10 +395,14 @@ void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, c
                 "a CA of this bridge puts no certificate on hold: what it revokes stays revoked"};
   }
   const auto& [serial, subject, not_after, key] = certificate.certificate;
+  // Which shard a certificate names that is not here, nobody knows.
+  const auto& crls = certificate.authority.view.crls;
+  const bool has_shards = !crls.empty() && !crls.back().place.shard.empty();
   Takeover told;
   told.issuer = certificate.issuer;
   told.revoked = {
-      {certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, ""}};
+      {certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, "",
+       has_shards ? workflow::kEveryShard : ""}};
   const Json fact = Json::object({{"provider", certificate.authority.name},
                                   {"issuer", certificate.issuer},
                                   {"serial", serial},

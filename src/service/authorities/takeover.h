@@ -25,7 +25,8 @@ struct TakeoverSources {
   std::optional<std::filesystem::path> index;       // index.txt of `openssl ca`
   std::vector<std::filesystem::path> certificates;  // PEM or DER files, and folders of them
   std::optional<std::filesystem::path> serial_log;  // `serial_log` of the CA, of a lost store
-  std::optional<std::filesystem::path> crl;         // the last one, PEM or DER
+  // The last one, PEM or DER; of a CA with shards each of them, also folders.
+  std::vector<std::filesystem::path> crls;
   // Instead of a CRL: the number that the next one gets, where none was ever published (1) or the last one is lost.
   std::optional<std::uint64_t> next_crl_number = std::nullopt;
 };
@@ -34,8 +35,14 @@ struct PlannedTakeover {
   Authority authority;
   ca::Inventory inventory;
   workflow::Takeover takeover;
-  Bytes crl;  // the last one, DER; empty where there is none
-  enum class Place { empty, holds_it, holds_it_as_pem, holds_ours, holds_later_one } place = Place::empty;
+  enum class Place { empty, holds_it, holds_it_as_pem, holds_ours, holds_later_one };
+  // Where a CRL goes, and what is there.
+  struct Crl {
+    workflow::CrlPlace to;
+    Bytes der;  // the last one; empty where there is none
+    Place place = Place::empty;
+  };
+  std::vector<Crl> crls;     // the complete one, and each shard
   std::size_t left_out = 0;  // files of the folders in which no certificate is
 };
 // Throws conflict with everything that speaks against it, invalid_input, refused, and what reading the files throws.
@@ -43,8 +50,8 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
                               const TakeoverSources& sources, workflow::Takeover::From from);
 
 struct DoneTakeover {
-  workflow::TakenOver taken;              // what was new; nothing where it was taken over before
-  std::optional<workflow::MadeCrl> made;  // the first CRL here; nothing where one is out already
+  workflow::TakenOver taken;               // what was new; nothing where it was taken over before
+  std::optional<PublishedCrls> published;  // the first CRLs here; nothing where they are out already
 };
 DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
                        const PlannedTakeover& planned);

@@ -82,7 +82,7 @@ MassRevocation::AtProvider at_provider(Bridge& bridge, const std::string& name,
   if (settings.type != workflow::kLocalAuthority) return at;
   const auto provider = bridge.provider(name);
   const auto view = dynamic_cast<workflow::CertificateAuthority&>(*provider).view();
-  if (!view.crl_file) return at;
+  if (view.crls.empty()) return at;
   at.crl.emplace();
   const auto add = [&](std::size_t entries, bool with_reason) {
     at.crl->entries += entries;

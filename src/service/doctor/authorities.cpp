@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "service/authorities/crl_at_url.h"
 #include "service/doctor/doctor.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
@@ -7,29 +8,55 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 // The CAs of this bridge: whether they may sign, and whether their CRLs are valid.
 namespace hsmbridge::service {
 
 namespace {
 
-void examine_crl(workflow::Store& store, const std::string& issuer, const config::ProviderSettings& provider,
-                 Instant now, Check& check) {
-  const auto last = store.last_crl(issuer);
-  if (last && last->next_update > now) {
-    check.what = fmt::format("number {}, valid until {}", last->number, rfc3339(last->next_update));
+void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& at_url, const std::string& provider,
+                 Check& check) {
+  if (crl.overdue) {
+    check.health = Health::fault;
+    check.what = crl.last ? fmt::format("OVERDUE: number {} ended {}", crl.last->number, rfc3339(crl.last->next_update))
+                          : "none was published yet";
+    check.hint = fmt::format("hsmbridge ca crl {}", provider);
     return;
   }
+  check.what = fmt::format("number {}, valid until {}", crl.last->number, rfc3339(crl.last->next_update));
+  if (!at_url) return;
+  check.what += "; " + at_url->sentence;
+  if (at_url->gives == CrlAtUrl::Gives::the_same) return;
   check.health = Health::fault;
-  check.what = last ? fmt::format("OVERDUE: number {} ended {}", last->number, rfc3339(last->next_update))
-                    : "none was published yet";
-  check.hint = fmt::format("hsmbridge ca crl {}", provider.name);
+  check.hint = fmt::format("look again: hsmbridge ca crl {} --check", provider);
+}
+
+void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificate& certificate,
+                  const std::string& provider, std::vector<Check>& checks) {
+  std::vector<workflow::PlacedCrl> crls;
+  const Instant now = bridge.clock().now();
+  const auto made = bridge.provider(provider);
+  for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
+    auto last = store.last_crl(hex(sha256(certificate.subject().der())), place.distribution_point());
+    const bool overdue = !last || last->next_update <= now;
+    crls.push_back({std::move(place), std::move(last), overdue, ""});
+  }
+  const auto at_urls = look_at_urls(crls, certificate);
+  for (std::size_t i = 0; i < crls.size(); ++i) {
+    const std::string& shard = crls[i].place.shard;
+    const std::string subject = fmt::format("provider {}: CRL{}", provider, shard.empty() ? "" : " of shard " + shard);
+    examine(checks, subject, [&](Check& check) { examine_crl(crls[i], at_urls[i], provider, check); });
+  }
 }
 
 }  // namespace
 
-std::vector<Check> examine_authorities(const Bridge& bridge, const ExaminedStore& store) {
+std::vector<Check> examine_authorities(Bridge& bridge, const ExaminedStore& store) {
   std::vector<Check> checks;
   std::unique_ptr<workflow::Store> opened;
   try {
@@ -47,21 +74,25 @@ std::vector<Check> examine_authorities(const Bridge& bridge, const ExaminedStore
     std::error_code unknown;
     if (!std::filesystem::exists(file, unknown)) continue;  // it is not made yet
     const std::string name = fmt::format("provider {}", provider.name);
-    std::string issuer;
+    std::optional<x509::Certificate> issuer;
     examine(checks, name + ": certificate", [&](Check& check) {
       const auto certificate = x509::parse_certificate(x509::certificate_in_file(file, x509::Given::to_be_believed));
-      issuer = hex(sha256(certificate.subject().der()));
+      issuer = certificate;
       check.what =
           fmt::format("{}, until {}", certificate.subject().to_string(), rfc3339(certificate.tbs.validity.not_after));
-      if (const auto why = opened->suspended(issuer)) {
+      if (const auto why = opened->suspended(hex(sha256(certificate.subject().der())))) {
         check.health = Health::fault;
         check.what += "; it signs nothing: " + *why;
         check.hint = fmt::format("hsmbridge ca resume {}", provider.name);
       }
     });
-    if (issuer.empty() || section.shape("crl") != config::Section::Shape::mapping) continue;
-    examine(checks, name + ": CRL",
-            [&](Check& check) { examine_crl(*opened, issuer, provider, bridge.clock().now(), check); });
+    if (!issuer || section.shape("crl") != config::Section::Shape::mapping) continue;
+    try {
+      examine_crls(bridge, *opened, *issuer, provider.name, checks);
+    } catch (...) {
+      const Error error = current_error();
+      checks.push_back({name + ": CRL", Health::fault, error.message(), error.hint()});
+    }
   }
   return checks;
 }

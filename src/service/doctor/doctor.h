@@ -36,8 +36,8 @@ std::vector<Check> examine(Bridge& bridge, const ExaminedStore& store, DoctorLog
 Check examine_clock(const Clock& clock);
 
 std::vector<Check> examine_store(const Bridge& bridge, const ExaminedStore& store);
-// Of the CAs of this bridge; nothing where there is no store yet.
-std::vector<Check> examine_authorities(const Bridge& bridge, const ExaminedStore& store);
+// Of the CAs of this bridge, and what the URLs of their CRLs give; nothing where there is no store yet.
+std::vector<Check> examine_authorities(Bridge& bridge, const ExaminedStore& store);
 
 // One check; what it throws is the fault.
 void examine(std::vector<Check>& checks, std::string subject, const std::function<void(Check&)>& look);

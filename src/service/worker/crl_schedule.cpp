@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/unicode.h"
 #include "service/authorities/authorities.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 
@@ -19,26 +20,35 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::minutes{1};
 constexpr Duration kLongestCrlPause = std::chrono::minutes{30};
 constexpr Duration kAlarmAgain = std::chrono::hours{1};
+constexpr Duration kUrlAgain = std::chrono::hours{1};
+
+// "CA issuing", "CA issuing, shard 3".
+std::string spoken_crl(const std::string& ca, const workflow::CrlPlace& place) {
+  return place.shard.empty() ? "CA " + ca : fmt::format("CA {}, shard {}", ca, place.shard);
+}
+
+// Of the key or the token: no other CRL of this CA can be signed now either.
+bool is_about_all(ErrorKind kind) {
+  return kind == ErrorKind::unavailable || kind == ErrorKind::denied;
+}
 
 }  // namespace
 
-CrlSchedule::CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock)
-    : cas_(std::move(cas)), record_(std::move(record)), clock_(clock) {}
+CrlSchedule::CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock, FetchPublic fetch)
+    : cas_(std::move(cas)), record_(std::move(record)), clock_(clock), fetch_(std::move(fetch)) {}
 
 void CrlSchedule::round() {
   for (const Ca& ca : cas_) {
-    State& state = states_[ca.name];
     try {
-      look_at(ca, state);
+      look_at(ca);
     } catch (...) {
-      tell(state, fmt::format("CA {}: no CRL is published: {}", ca.name, current_error().message()));
-      state.pause = std::clamp(2 * state.pause, kFirstPause, kLongestCrlPause);
-      state.next_try = clock_.since_boot() + state.pause;
+      tell(fmt::format("CA {}: no CRL is published: {}", ca.name, current_error().message()));
+      put_off(pauses_[ca.name]);
     }
   }
 }
 
-void CrlSchedule::look_at(const Ca& ca, State& state) {
+void CrlSchedule::look_at(const Ca& ca) {
   auto& authority = dynamic_cast<workflow::CertificateAuthority&>(*ca.provider);
   workflow::CrlStanding standing;
   try {
@@ -47,25 +57,74 @@ void CrlSchedule::look_at(const Ca& ca, State& state) {
     if (error.kind() == ErrorKind::not_found) return;  // it is not made yet
     throw;
   }
-  if (!standing.crl_file) return;
-  if (!standing.crl_due.empty() && clock_.since_boot() >= state.next_try) {
-    const auto made = authority.publish_crl(clock_.now());
-    record_("crl-published", crl_facts(ca.name, made));
-    log::info(fmt::format("CA {}: CRL {} with {} revoked is published ({}), valid until {}", ca.name, made.crl.number,
-                          made.entries, printable(standing.crl_due), rfc3339(made.crl.next_update)));
-    state = {};
-  } else if (standing.crl_overdue) {
-    tell(state, standing.crl ? fmt::format("CA {}: its CRL is OVERDUE: the last one ended {}", ca.name,
-                                           rfc3339(standing.crl->next_update))
-                             : fmt::format("CA {}: its CRL is OVERDUE: none was published yet", ca.name));
+  // The first one is a person's: of a CA that was elsewhere before, only `ca adopt` knows what it has to say.
+  const bool is_begun = std::any_of(standing.crls.begin(), standing.crls.end(),
+                                    [](const workflow::PlacedCrl& crl) { return crl.last.has_value(); });
+  for (workflow::PlacedCrl& crl : standing.crls) {
+    State& state = states_[{ca.name, crl.place.shard}];
+    const Duration next_try = std::max(state.publishing.next_try, pauses_[ca.name].next_try);
+    if (is_begun && standing.crl_every && !crl.due.empty() && clock_.since_boot() >= next_try) {
+      publish(ca, crl, state);
+    } else if (crl.overdue) {
+      tell(crl.last ? fmt::format("{}: its CRL is OVERDUE: the last one ended {}", spoken_crl(ca.name, crl.place),
+                                  rfc3339(crl.last->next_update))
+                    : fmt::format("{}: its CRL is OVERDUE: none was published yet", spoken_crl(ca.name, crl.place)));
+    }
+  }
+  // When all that is due is published: a web server that does not answer must not hold it up.
+  for (const workflow::PlacedCrl& crl : standing.crls) {
+    State& state = states_[{ca.name, crl.place.shard}];
+    if (!is_read_back(crl) || clock_.since_boot() < state.looking.next_try) continue;
+    if (!look_at_url(ca, standing, crl, state)) break;
   }
 }
 
-void CrlSchedule::tell(State& state, const std::string& alarm) {
+void CrlSchedule::publish(const Ca& ca, workflow::PlacedCrl& crl, State& state) {
+  try {
+    const auto made =
+        dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).publish_crl(crl.place.shard, clock_.now());
+    record_("crl-published", crl_facts(ca.name, made));
+    log::info(fmt::format("{}: CRL {} with {} revoked is published ({}), valid until {}",
+                          spoken_crl(ca.name, crl.place), made.crl.number, made.entries, printable(crl.due),
+                          rfc3339(made.crl.next_update)));
+    crl.last = made.crl;
+    state = {};
+    pauses_.erase(ca.name);
+  } catch (const Error& error) {
+    tell(fmt::format("{}: no CRL is published: {}", spoken_crl(ca.name, crl.place), error.message()));
+    put_off(is_about_all(error.kind()) ? pauses_[ca.name] : state.publishing);
+  }
+}
+
+bool CrlSchedule::look_at_url(const Ca& ca, const workflow::CrlStanding& standing, const workflow::PlacedCrl& crl,
+                              State& state) {
+  const CrlAtUrl found = service::look_at_url(crl, x509::parse_certificate(*standing.certificate), fetch_);
+  if (found.gives == CrlAtUrl::Gives::the_same) {
+    if (!state.gives) {
+      log::info(fmt::format("{}: CRL {} is read back: {}", spoken_crl(ca.name, crl.place), crl.last->number,
+                            printable(found.sentence)));
+    }
+    state.gives = true;
+    state.looking = {{}, clock_.since_boot() + kUrlAgain};
+    return true;
+  }
+  state.gives = false;
+  tell(fmt::format("{}: {}", spoken_crl(ca.name, crl.place), found.sentence));
+  put_off(state.looking);
+  return found.gives != CrlAtUrl::Gives::nothing;
+}
+
+void CrlSchedule::put_off(Pause& pause) {
+  pause.length = std::clamp(2 * pause.length, kFirstPause, kLongestCrlPause);
+  pause.next_try = clock_.since_boot() + pause.length;
+}
+
+void CrlSchedule::tell(const std::string& alarm) {
   const Duration now = clock_.since_boot();
-  const auto told = state.told.find(alarm);
-  if (told != state.told.end() && now - told->second < kAlarmAgain) return;
-  state.told[alarm] = now;
+  const auto told = told_.find(alarm);
+  if (told != told_.end() && now - told->second < kAlarmAgain) return;
+  std::erase_if(told_, [&](const auto& one) { return now - one.second >= kAlarmAgain; });
+  told_[alarm] = now;
   log::error(printable(alarm));
 }
 

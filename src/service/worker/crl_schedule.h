@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "service/authorities/crl_at_url.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
 
@@ -9,10 +10,12 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 // The CRLs of the CAs of this bridge: each is published when it is due (`crl: every` of the CA) or something was
-// revoked since the last one, and one that is overdue is an alarm in the log.
+// revoked since the last one. What its URL gives is looked at after that and each hour; a URL that gives something else,
+// and a CRL that is overdue, are alarms in the log.
 namespace hsmbridge::service {
 
 class CrlSchedule {
@@ -22,26 +25,39 @@ class CrlSchedule {
     std::shared_ptr<workflow::Provider> provider;
   };
   // The clock must outlive it.
-  CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock);
+  CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock,
+              FetchPublic fetch = net::fetch_public);
 
-  // Publishes what is due. What fails is logged, and tried again later and later, up to half an hour. Throws nothing
-  // but bad_alloc.
+  // Publishes what is due, and looks at URLs. What fails is logged, and tried again later and later, up to half an hour.
+  // Throws nothing but bad_alloc.
   void round();
   bool empty() const { return cas_.empty(); }
 
  private:
-  struct State {
-    Duration pause{};                      // since a failure
-    Duration next_try{};                   // by Clock::since_boot
-    std::map<std::string, Duration> told;  // when each alarm was logged, by Clock::since_boot
+  // Times are by Clock::since_boot.
+  struct Pause {
+    Duration length{};  // since a failure
+    Duration next_try{};
   };
-  void look_at(const Ca& ca, State& state);
-  void tell(State& state, const std::string& alarm);
+  struct State {
+    Pause publishing;
+    Pause looking;       // at the URL
+    bool gives = false;  // the URL gave the last one
+  };
+  void look_at(const Ca& ca);
+  void publish(const Ca& ca, workflow::PlacedCrl& crl, State& state);
+  // False where the server does not answer.
+  bool look_at_url(const Ca& ca, const workflow::CrlStanding& standing, const workflow::PlacedCrl& crl, State& state);
+  void put_off(Pause& pause);
+  void tell(const std::string& alarm);
 
   const std::vector<Ca> cas_;
   const workflow::RecordFact record_;
   const Clock& clock_;
-  std::map<std::string, State> states_;
+  const FetchPublic fetch_;
+  std::map<std::string, Pause> pauses_;                          // of a CA whose key cannot be used
+  std::map<std::pair<std::string, std::string>, State> states_;  // by CA and shard
+  std::map<std::string, Duration> told_;                         // when each alarm was logged
 };
 
 // Its rounds, on a thread of its own: a token that hangs must hold up no request, and no end of the process either.

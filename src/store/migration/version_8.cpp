@@ -9,7 +9,6 @@ CREATE TABLE certified_elsewhere (
   serial    TEXT NOT NULL,
   subject   TEXT NOT NULL,
   not_after INTEGER NOT NULL,
-  spki      TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (issuer, serial)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE restorations (

@@ -218,18 +218,31 @@ class DryRun {
 
 // The type of provider that is one.
 inline constexpr std::string_view kLocalAuthority = "local-ca";
+// One of the CRLs of such a CA: the complete one, or a shard.
+struct CrlPlace {
+  std::string shard;                                          // "3"; "" for the complete one
+  std::filesystem::path file;                                 // where it is published
+  std::string url;                                            // where others fetch it; "" where that is not known
+  enum class ReadBack { yes, no } read_back = ReadBack::yes;  // whether that URL is looked at
+
+  // PublishedCrl::distribution_point.
+  std::string distribution_point() const { return shard.empty() ? std::string() : url; }
+};
+struct PlacedCrl {
+  CrlPlace place;
+  std::optional<PublishedCrl> last;
+  bool overdue = false;  // nobody has one that is valid now
+  std::string due;       // why the next one is wanted now; "" where it is not
+};
 // How it stands with the CRLs of such a CA.
 struct CrlStanding {
-  std::optional<std::filesystem::path> crl_file;  // where it publishes them; nothing: nowhere
-  std::optional<PublishedCrl> crl;                // the last one
-  bool crl_overdue = false;                       // nobody has a CRL of it that is valid now
-  std::optional<Duration> crl_every;              // its schedule; nothing: they are published by hand alone
-  std::string crl_due;                            // why the schedule wants one now; "" where it does not
+  std::optional<Bytes> certificate;
+  std::vector<PlacedCrl> crls;        // none: it publishes none
+  std::optional<Duration> crl_every;  // its schedule; nothing: they are published by hand alone
 };
 // A CA whose key this bridge uses itself, as it is now.
 struct AuthorityView : CrlStanding {
   std::filesystem::path file;  // of its certificate
-  std::optional<Bytes> certificate;
   std::vector<Bytes> chain;
   std::string token, key;                 // names in the configuration, and what selects the key
   std::vector<std::string> accept;        // flaws that the key may have
@@ -244,7 +257,7 @@ struct AuthorityView : CrlStanding {
 struct MadeCrl {
   PublishedCrl crl;
   std::size_t entries = 0;
-  std::filesystem::path file;
+  CrlPlace place;
 };
 
 // The key of a CA of this bridge.
@@ -260,6 +273,8 @@ class CertificateAuthority {
   // Asks no token, and throws nothing.
   virtual AuthorityKey key() const = 0;
   virtual AuthorityView view() = 0;
+  // The complete CRL first. Asks neither token nor store.
+  virtual std::vector<CrlPlace> crl_places() const = 0;
   // The part of it that a schedule asks again and again. Throws not_found for a CA that has no certificate yet.
   virtual CrlStanding crl_standing() = 0;
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
@@ -268,10 +283,11 @@ class CertificateAuthority {
   // What a certificate is asked to say that cross-signs the CA of `existing` (DER), by the profile for requests of that
   // name. Throws refused with every reason why this CA does not cross-sign it.
   virtual x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) = 0;
-  // Signs a complete CRL under the next number and puts it in its file in one step, where nobody has put a newer one,
-  // and reads it back. Throws invalid_input where no file is configured, conflict for a file that holds something else
-  // or a newer CRL, refused for a CA that may not sign CRLs, unavailable.
-  virtual MadeCrl publish_crl(Instant now) = 0;
+  // Signs the CRL of that shard, or with "" the complete one, under the next number and puts it in its file in one step,
+  // where nobody has put a newer one, and reads it back. Throws invalid_input where none is configured, conflict for a
+  // file that holds something else or a newer CRL and where a revocation would be on no CRL, refused for a CA that may
+  // not sign CRLs, unavailable.
+  virtual MadeCrl publish_crl(const std::string& shard, Instant now) = 0;
 };
 
 // Approves and rejects there, as the user whose credentials the provider was configured with.

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,17 +17,21 @@ struct RevokedSerial {
   Instant revoked_at{};  // to the second
   Instant not_after{};   // of the certificate
   std::string request;   // that asked for it
+  // The URL of the shard that its certificate names (RFC 5280 §5.2.5); "": it names none; kEveryShard: nobody knows.
+  std::string distribution_point = {};
 
   bool operator==(const RevokedSerial&) const = default;
 };
 
+inline constexpr const char* kEveryShard = "*";
 inline constexpr const char* kLostCrl = "lost";
 
 // A CRL that was signed and published.
 struct PublishedCrl {
   std::uint64_t number = 0;
   Instant this_update{}, next_update{};
-  std::string sha256;  // of the DER, hex; of one that nobody has any more: kLostCrl
+  std::string sha256;                   // of the DER, hex; of one that nobody has any more: kLostCrl
+  std::string distribution_point = {};  // the URL of a shard; "" of the complete CRL
 
   bool operator==(const PublishedCrl&) const = default;
 };
@@ -39,8 +44,14 @@ class Revocations {
   // False where it was revoked before: what was written down first stays.
   virtual bool revoke(const RevokedSerial& revoked) = 0;
   virtual std::optional<RevokedSerial> revocation(const std::string& issuer, const std::string& serial) = 0;
-  // Those whose certificates end then or later, by serial number.
-  virtual std::vector<RevokedSerial> revocations(const std::string& issuer, Instant ends_after) = 0;
+  // Those whose certificates end then or later, by serial number: what a shard has to say, or with "" all of them.
+  virtual std::vector<RevokedSerial> revocations(const std::string& issuer, const std::string& distribution_point,
+                                                 Instant ends_after) = 0;
+  virtual std::size_t count_revocations(const std::string& issuer, const std::string& distribution_point,
+                                        Instant ends_after) = 0;
+  // Every distribution point that certificates which end then or later name (TakenSerial), revoked or not, and "" where
+  // one that names none is revoked.
+  virtual std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) = 0;
 
   // The next number of the issuer's CRLs, taken for good, whether one with it is ever published: 1, 2, … Nothing, and
   // none is taken, where it would not follow `published`, the number of the CRL that is out (0: none is).
@@ -48,7 +59,8 @@ class Revocations {
                                                        Instant at) = 0;
   // The CRL of a number that was taken is out. Throws conflict where it was out before, or was never taken.
   virtual void crl_published(const std::string& issuer, const PublishedCrl& crl) = 0;
-  virtual std::optional<PublishedCrl> last_crl(const std::string& issuer) = 0;
+  // Of that shard, or with "" the complete one. One number series serves all of them.
+  virtual std::optional<PublishedCrl> last_crl(const std::string& issuer, const std::string& distribution_point) = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -15,6 +15,10 @@ struct TakenSerial {
   std::string serial;   // as x509::serial_text gives it
   std::string request;  // what it was taken for; "" outside any request
   Instant at{};
+  // The URL of the shard that the certificate will name, and when it ends at the latest: that shard is published until
+  // then. "" for none.
+  std::string distribution_point = {};
+  Instant not_after{};
 };
 
 // The serial numbers of the CAs of this bridge. Rules of all ports: store.h.

@@ -32,6 +32,8 @@ struct Takeover {
   std::vector<CertifiedElsewhere> certificates;
   std::vector<RevokedSerial> revoked;
   std::optional<PublishedCrl> crl;  // the last one
+  // The last ones of the shards; where they are lost, next_crl_number is the number that the first of these gets.
+  std::vector<PublishedCrl> shards = {};
   // Where the last one is lost: the number that the next one gets.
   std::optional<std::uint64_t> next_crl_number = std::nullopt;
 };

@@ -176,6 +176,12 @@ Bytes uri_name(const std::string& uri) {
   return GeneralName::parse("uri:" + uri).der;
 }
 
+// DistributionPoint and IssuingDistributionPoint { distributionPoint [0] { fullName [0] GeneralNames } }.
+Bytes distribution_point(const std::string& uri) {
+  return der::sequence(
+      der::constructed(der::context_constructed(0), der::constructed(der::context_constructed(0), uri_name(uri))));
+}
+
 }  // namespace
 
 std::span<const ContentExtension> content_extensions() {
@@ -248,12 +254,39 @@ std::optional<Bytes> key_identifier_of_authority(ByteView value) {
 
 Extension crl_distribution_points(const std::vector<std::string>& uris) {
   Bytes points;
-  for (const std::string& uri : uris) {
-    // DistributionPoint { distributionPoint [0] { fullName [0] GeneralNames } }
-    der::append(points, der::sequence(der::constructed(der::context_constructed(0),
-                                                       der::constructed(der::context_constructed(0), uri_name(uri)))));
-  }
+  for (const std::string& uri : uris) der::append(points, distribution_point(uri));
   return {oids::kCrlDistributionPoints, false, der::element(der::kSequence, points)};
+}
+
+Extension issuing_distribution_point(const std::string& uri) {
+  return {oids::kIssuingDistributionPoint, true, distribution_point(uri)};
+}
+
+std::vector<std::string> urls_of_distribution_point(ByteView name) {
+  constexpr unsigned kUri = 6;
+  std::vector<std::string> urls;
+  der::Reader choice(name);
+  // nameRelativeToCRLIssuer [1] is the other one, and nobody uses it.
+  const auto full_name = choice.optional(der::context_constructed(0), "fullName");
+  if (!full_name) return urls;
+  der::Reader names(full_name->content);
+  while (!names.at_end()) {
+    const der::Element one = names.any("GeneralName");
+    if (one.tag == der::context(kUri)) urls.emplace_back(as_text(one.content));
+  }
+  return urls;
+}
+
+std::vector<std::string> crl_urls(ByteView value) {
+  std::vector<std::string> urls;
+  der::Reader points = der::inside(value, der::kSequence, "CRLDistributionPoints");
+  while (!points.at_end()) {
+    der::Reader point = points.enter(der::kSequence, "DistributionPoint");
+    const auto name = point.optional(der::context_constructed(0), "distributionPoint");
+    if (!name) continue;
+    for (std::string& url : urls_of_distribution_point(name->content)) urls.push_back(std::move(url));
+  }
+  return urls;
 }
 
 Extension authority_info_access(const std::vector<std::string>& ocsp_uris,

@@ -19,6 +19,7 @@ inline const Oid kSubjectAltName{"2.5.29.17"};
 inline const Oid kBasicConstraints{"2.5.29.19"};
 inline const Oid kCrlNumber{"2.5.29.20"};
 inline const Oid kReasonCode{"2.5.29.21"};
+inline const Oid kIssuingDistributionPoint{"2.5.29.28"};
 inline const Oid kNameConstraints{"2.5.29.30"};
 inline const Oid kCrlDistributionPoints{"2.5.29.31"};
 inline const Oid kCertificatePolicies{"2.5.29.32"};
@@ -59,6 +60,12 @@ std::optional<Bytes> key_identifier_of_authority(ByteView value);
 
 // Extensions a profile adds for its CA, as rows for Content::other_extensions.
 Extension crl_distribution_points(const std::vector<std::string>& uris);
+// The URLs in the value of such an extension, in order; names of another kind are left out. Throws invalid_input.
+std::vector<std::string> crl_urls(ByteView value);
+// The same in the content of a DistributionPointName.
+std::vector<std::string> urls_of_distribution_point(ByteView name);
+// Of a shard (RFC 5280 §5.2.5): critical, with the very name that the distribution point of its certificates has.
+Extension issuing_distribution_point(const std::string& uri);
 Extension authority_info_access(const std::vector<std::string>& ocsp_uris, const std::vector<std::string>& issuer_uris);
 
 }  // namespace hsmbridge::x509

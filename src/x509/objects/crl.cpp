@@ -29,6 +29,17 @@ RevokedCertificate decode_entry(der::Reader& list) {
   return revoked;
 }
 
+IssuingDistributionPoint decode_issuing_distribution_point(const Extension& extension) {
+  IssuingDistributionPoint point;
+  point.is_critical = extension.critical;
+  der::Reader fields = der::inside(extension.value, der::kSequence, "issuingDistributionPoint");
+  if (const auto name = fields.optional(der::context_constructed(0), "distributionPoint")) {
+    point.urls = urls_of_distribution_point(name->content);
+  }
+  point.has_scope = !fields.at_end();
+  return point;
+}
+
 TbsCertList decode_list(ByteView der) {
   TbsCertList tbs;
   tbs.der = to_bytes(der);
@@ -60,6 +71,8 @@ TbsCertList decode_list(ByteView der) {
       der::Reader number(extension.value);
       tbs.number = to_bytes(number.integer("cRLNumber"));
       number.expect_end("cRLNumber");
+    } else if (extension.oid == oids::kIssuingDistributionPoint) {
+      tbs.issuing_distribution_point = decode_issuing_distribution_point(extension);
     }
   }
   return tbs;

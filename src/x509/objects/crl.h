@@ -6,6 +6,7 @@
 #include "x509/objects/csr.h"
 
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -19,6 +20,13 @@ struct RevokedCertificate {
   std::vector<Extension> extensions;
 };
 
+// RFC 5280 §5.2.5.
+struct IssuingDistributionPoint {
+  std::vector<std::string> urls;
+  bool is_critical = false;
+  bool has_scope = false;  // it is about some kinds of certificates or reasons alone, or indirect
+};
+
 struct TbsCertList {
   Bytes der;
   unsigned version = 2;
@@ -29,6 +37,7 @@ struct TbsCertList {
   std::vector<RevokedCertificate> revoked;
   std::optional<Bytes> number;  // CRLNumber, INTEGER content octets
   std::optional<Bytes> authority_key_identifier;
+  std::optional<IssuingDistributionPoint> issuing_distribution_point;
   std::vector<Extension> extensions;
 };
 

@@ -250,3 +250,27 @@ TEST_CASE_METHOD(OldCa, "what is at the place of the CRLs is replaced where it i
     CHECK(cli.read("published.crl") == "something else");
   }
 }
+
+TEST_CASE_METHOD(OldCa, "a CA is taken over into shards beside its complete CRL, and not into shards alone") {
+  const std::string text = cli.read("hsmbridge.yaml");
+  const std::string complete = "file: published.crl";
+  const auto at = text.find(complete);
+  REQUIRE(at != std::string::npos);
+  const std::string shards = "shards: 2, file: 'part-{shard}.crl', url: 'http://ca/{shard}.crl', read_back: false";
+  const auto configure = [&](const std::string& crl) {
+    std::string changed = text;
+    cli.write("hsmbridge.yaml", changed.replace(at, complete.size(), crl));
+  };
+  configure(shards);
+  const auto alone = adopt();
+  CHECK(alone.status == 2);
+  has(flat(alone.err), "provider old publishes shards alone, and what the CA has issued before names none of them");
+  configure(shards + ", complete: {" + complete + "}");
+  const auto adopted = adopt();
+  INFO(adopted.out << adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(crl_text(), "crlNumber=0x2B");
+  has(adopted.out, "CRL 44 of old, shard 0 with 0 revoked");
+  has(adopted.out, "CRL 45 of old, shard 1 with 0 revoked");
+  CHECK(judged(0).status != 0);
+}

@@ -72,7 +72,7 @@ providers:
     certificate: issuing.pem
     chain: root.pem
     key: {token: ca, key: issuing-2026}
-    crl: {file: issuing.crl, url: "http://ca.example.com/issuing.crl"}
+    crl: {file: issuing.crl, url: "http://ca.example.com/issuing.crl", read_back: false}
     profiles:
       tls:
         for: [server]

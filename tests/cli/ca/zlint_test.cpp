@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 using namespace hsmbridge;
@@ -24,6 +25,21 @@ TEST_CASE_METHOD(Place, "zlint finds no error in what is issued, and is asked be
   CHECK(zlint.out.find("\"result\":\"error\"") == std::string::npos);
   has(cli.other({"zlint", "issuing.pem"}).out, "\"result\":\"pass\"");
   CHECK(cli.other({"zlint", "issuing.pem"}).out.find("\"result\":\"error\"") == std::string::npos);
+  // A CRL too; another program than zlint gives no verdict, and none is signed.
+  const auto crl = cli.run({"ca", "crl", "issuing"});
+  INFO(crl.err);
+  REQUIRE(crl.status == 0);
+  has(audit(), "built-in, zlint ");
+  std::filesystem::create_directory(cli / "bin");
+  cli.write("bin/zlint", "#!/bin/sh\nexec /bin/false\n");
+  std::filesystem::permissions(cli / "bin/zlint", std::filesystem::perms::owner_all);
+  const std::string path = cli.environment().at("PATH");
+  cli.set("PATH", (cli / "bin").string() + ":" + path);
+  const auto none = cli.run({"ca", "crl", "issuing"});
+  CHECK(none.status == 5);
+  has(flat(none.err), "zlint gave no verdict");
+  has(cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-crlnumber"}).out, "0x01");
+  cli.set("PATH", path);
   // A name that the built-in rules know nothing of, and zlint does.
   const auto refused = enroll("odd", "www.example.nosuchtld");
   CHECK(refused.status == 4);

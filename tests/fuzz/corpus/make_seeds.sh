@@ -35,4 +35,7 @@ crl empty
 printf 'R\t400101000000Z\t260101000000Z,keyCompromise\t0ABC\tunknown\t/CN=a\nR\t400101000000Z\t260101000000Z,holdInstruction,holdInstructionReject\t0ABD\tunknown\t/CN=b\nR\t400101000000Z\t260101000000Z\t7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF\tunknown\t/CN=c\n' \
   >"$work/index"
 crl revoked
+# Of a shard.
+printf 'issuingDistributionPoint=critical,@i\n[i]\nfullname=URI:http://ca.example.com/1.crl\n' >>"$work/ca.cnf"
+crl shard
 openssl asn1parse -inform DER -in fuzz_crl/revoked.der -strparse 4 -noout -out fuzz_crl/tbs.der

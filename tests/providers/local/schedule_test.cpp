@@ -1,127 +1,41 @@
 // The schedule of a CA's CRLs, and what keeps a CA from signing.
-#include "base/error.h"
-#include "base/file.h"
-#include "ca/crl.h"
-#include "providers/local/provider.h"
-#include "service/worker/crl_schedule.h"
-#include "support/fake_clock.h"
-#include "support/memory/memory_store.h"
-#include "support/software_signer.h"
-#include "support/temp_folder.h"
-#include "x509/objects/csr.h"
-#include "x509/objects/pem.h"
-
-#include <catch2/catch.hpp>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
+#include "own_ca.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
 
-namespace {
-
-class LentKey final : public x509::Signer {
- public:
-  LentKey(SoftwareSigner& key, unsigned& signed_, bool fails) : key_(key), signed_count_(signed_), fails_(fails) {}
-  const Bytes& subject_public_key_info() const override { return key_.subject_public_key_info(); }
-  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
-    if (fails_) throw Error{ErrorKind::unavailable, "the token is not there"};
-    ++signed_count_;
-    return key_.sign(to_be_signed, algorithm);
-  }
-
- private:
-  SoftwareSigner& key_;
-  unsigned& signed_count_;
-  const bool fails_;
-};
-
-// A root whose CRLs are published every day, and are valid for four.
-struct Ca {
-  TempFolder folder;
-  FakeClock clock;
-  MemoryStore store{clock};
-  SoftwareSigner key{"ec:P-256"};
-  unsigned signatures = 0;
-  bool fails = false;
-  std::optional<std::string> suspended;
-  local::Settings settings;
-  std::shared_ptr<local::LocalProvider> provider;
-  std::string issuer;
-  Bytes anchor;
-
-  Ca() {
-    settings.name = "root";
-    settings.certificate = folder / "root.pem";
-    settings.key = {"ca", "root"};
-    settings.root = local::Settings::Root{{x509::Name::parse("CN=Root"), 24h * 3650, {}, {}}, {}};
-    settings.crl = local::Settings::Crl{folder / "root.crl", "", 24h * 4, 24h};
-    make();
-    anchor = provider->certify_itself(key.subject_public_key_info(), clock.now());
-    issuer = hex(sha256(x509::parse_certificate(anchor).subject().der()));
-    write_file(settings.certificate, as_bytes(x509::certificate_to_pem(anchor)), FileMode::public_0644,
-               Existing::replace);
-    signatures = 0;
-  }
-  void make() {
-    local::Dependencies dependencies{[this](Purpose, const SpkiHash&, const Json&, Duration) {
-                                       return std::make_unique<LentKey>(key, signatures, fails);
-                                     },
-                                     [this]() -> SerialNumbers& { return store; },
-                                     [this]() -> Revocations& { return store; },
-                                     [this](const Order&) { return std::vector<Bytes>{anchor}; }};
-    dependencies.suspended = [this](const std::string& of) {
-      CHECK((issuer.empty() || of == issuer));
-      return suspended;
-    };
-    provider = std::make_shared<local::LocalProvider>(settings, std::move(dependencies), clock);
-  }
-  std::string due() { return provider->view().crl_due; }
-  void revoke(const std::string& serial) {
-    store.revoke(
-        {issuer, serial, 4, std::chrono::floor<std::chrono::seconds>(clock.now()), clock.now() + 24h * 90, ""});
-  }
-  std::vector<std::string> leaves;
-  service::CrlSchedule schedule() {
-    return {{{"root", provider}},
-            [this](std::string_view kind, const Json& facts) { leaves.push_back(std::string(kind) + facts.dump()); },
-            clock};
-  }
-};
-
-}  // namespace
-
 TEST_CASE_METHOD(Ca, "a CRL is due a day after the last one and after a revocation, and the first one is a person's") {
-  CHECK(due().empty());
-  provider->publish_crl(clock.now());
+  CHECK(due() == "none was published yet");
+  provider->publish_crl("", clock.now());
   CHECK(due().empty());
   clock.advance(24h - 1s);
   CHECK(due().empty());
   revoke("4000");
   CHECK(due() == "what was revoked since the last one: 1");
-  provider->publish_crl(clock.now());
+  provider->publish_crl("", clock.now());
   CHECK(due().empty());
   // Of the very second of a CRL: what is on it is not due, what is not is.
   revoke("4001");
   CHECK(due() == "what was revoked since the last one: 1");
-  provider->publish_crl(clock.now());
+  provider->publish_crl("", clock.now());
   CHECK(due().empty());
   clock.advance(24h);
   CHECK(due().find("the last one is of ") == 0);
+  // By hand it is after half of its life.
   settings.crl->every.reset();
   make();
   CHECK(due().empty());
+  clock.advance(24h);
+  CHECK(due().find("the last one is of ") == 0);
 }
 
 TEST_CASE_METHOD(Ca, "the schedule publishes what is due, once, and writes it down") {
   auto rounds = schedule();
   rounds.round();
   CHECK(signatures == 0);
-  provider->publish_crl(clock.now());
+  provider->publish_crl("", clock.now());
   revoke("4000");
   rounds.round();
   rounds.round();
@@ -131,11 +45,11 @@ TEST_CASE_METHOD(Ca, "the schedule publishes what is due, once, and writes it do
   CHECK(leaves[0].find(R"("crl_number":2)") != std::string::npos);
   clock.advance(24h);
   rounds.round();
-  CHECK(store.last_crl(issuer)->number == 3);
+  CHECK(store.last_crl(issuer, "")->number == 3);
 }
 
 TEST_CASE_METHOD(Ca, "a CRL that cannot be signed is tried again later and later") {
-  provider->publish_crl(clock.now());
+  provider->publish_crl("", clock.now());
   revoke("4000");
   fails = true;
   auto rounds = schedule();
@@ -151,15 +65,15 @@ TEST_CASE_METHOD(Ca, "a CRL that cannot be signed is tried again later and later
 }
 
 TEST_CASE_METHOD(Ca, "a CA of which a restored store does not know everything signs nothing") {
-  provider->publish_crl(clock.now());
+  provider->publish_crl("", clock.now());
   suspended = "the store was an older copy of itself";
   const auto view = provider->view();
   REQUIRE(view.obstacles.size() == 1);
   CHECK(view.obstacles[0].find("the store was an older copy of itself") != std::string::npos);
   CHECK(view.obstacles[0].find("hsmbridge ca resume root") != std::string::npos);
-  CHECK_THROWS_WITH(provider->publish_crl(clock.now()), Catch::Contains("signs nothing"));
+  CHECK_THROWS_WITH(provider->publish_crl("", clock.now()), Catch::Contains("signs nothing"));
   CHECK(signatures == 1);
-  CHECK(store.last_crl(issuer)->number == 1);
+  CHECK(store.last_crl(issuer, "")->number == 1);
 }
 
 TEST_CASE_METHOD(Ca, "a CA of operator_command signs no draft that was ordered without one") {

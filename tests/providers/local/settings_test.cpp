@@ -129,6 +129,34 @@ TEST_CASE("where CRLs go is read, and their address is put into certificates who
             .find("no timer signs with a CA of operator_command") != std::string::npos);
 }
 
+TEST_CASE("where the shards of CRLs go is read, and each has its file and its address") {
+  const std::string shards = "    crl: {shards: 2, file: 'a-{shard}.crl', url: 'http://ca.example.com/{shard}.crl'";
+  const auto settings = read(kLeast + shards + "}\n    profiles: {own: {}}\n");
+  REQUIRE(settings.has_shards());
+  CHECK(settings.crl->file.empty());
+  REQUIRE(settings.crl->shards.size() == 2);
+  CHECK(settings.crl->shards[1].shard == "1");
+  CHECK(settings.crl->shards[1].file == "/etc/hsmbridge/a-1.crl");
+  CHECK(settings.crl->shards[1].url == "http://ca.example.com/1.crl");
+  CHECK(settings.crl->shards[1].read_back == workflow::CrlPlace::ReadBack::yes);
+  // Each certificate names its own.
+  CHECK(settings.profile_for("own")->crl_urls.empty());
+  const auto both =
+      read(kLeast + shards + ", read_back: false, complete: {file: a.crl, url: 'http://ca.example.com/a.crl'}}\n");
+  CHECK(both.crl->file == "/etc/hsmbridge/a.crl");
+  CHECK(both.crl->url == "http://ca.example.com/a.crl");
+  CHECK(both.crl->shards[0].read_back == workflow::CrlPlace::ReadBack::no);
+  const auto wrong = [&](const std::string& crl) { return problems(kLeast + "    crl: {" + crl + "}\n"); };
+  CHECK(wrong("shards: 2, file: a.crl, url: 'http://a/{shard}'").find("must say with {shard}") != std::string::npos);
+  CHECK(wrong("shards: 2, file: 'a-{shard}'").find("must say with {shard}") != std::string::npos);
+  CHECK(wrong("shards: 1, file: 'a-{shard}', url: 'http://a/{shard}'").find("shards") != std::string::npos);
+  CHECK(wrong("shards: 2, file: 'a-{shard}', url: 'https://a/{shard}'").find("must begin with http://") !=
+        std::string::npos);
+  CHECK(wrong("file: a.crl, complete: {file: b.crl}").find("complete") != std::string::npos);
+  CHECK(problems(kLeast + shards + "}\n    profiles: {own: {crl_url: 'http://a/b'}}\n")
+            .find("the profile own has a crl_url of its own") != std::string::npos);
+}
+
 TEST_CASE("who lints is read, and the linter that is built in cannot be left out") {
   CHECK_FALSE(read(kLeast).zlint);
   CHECK_FALSE(read(kLeast + "    lint: built-in\n").zlint);

@@ -1,6 +1,9 @@
 #include "base/error.h"
 #include "support/memory/content.h"
 
+#include <algorithm>
+#include <set>
+
 // What CAs have numbered and revoked.
 namespace hsmbridge::test {
 
@@ -9,6 +12,10 @@ bool MemoryStore::take_serial(const TakenSerial& serial) {
       [&](Transaction&, Content& all) {
         const bool taken = all.serials[serial.issuer].insert(serial.serial).second;
         if (taken) all.taken_for[{serial.issuer, serial.serial}] = serial.request;
+        if (taken && !serial.distribution_point.empty()) {
+          Instant& until = all.distribution_points[{serial.issuer, serial.distribution_point}];
+          until = std::max(until, serial.not_after);
+        }
         return taken;
       },
       [](bool taken) { return taken; });
@@ -37,13 +44,35 @@ std::optional<RevokedSerial> MemoryStore::revocation(const std::string& issuer, 
   });
 }
 
-std::vector<RevokedSerial> MemoryStore::revocations(const std::string& issuer, Instant ends_after) {
+std::vector<RevokedSerial> MemoryStore::revocations(const std::string& issuer, const std::string& distribution_point,
+                                                    Instant ends_after) {
   return read([&](Content& all) {
     std::vector<RevokedSerial> found;
     for (const auto& [key, revoked] : all.revoked) {
-      if (revoked.issuer == issuer && revoked.not_after >= ends_after) found.push_back(revoked);
+      const bool here = distribution_point.empty() || revoked.distribution_point == distribution_point ||
+                        revoked.distribution_point == kEveryShard;
+      if (revoked.issuer == issuer && here && revoked.not_after >= ends_after) found.push_back(revoked);
     }
     return found;
+  });
+}
+
+std::size_t MemoryStore::count_revocations(const std::string& issuer, const std::string& distribution_point,
+                                           Instant ends_after) {
+  return revocations(issuer, distribution_point, ends_after).size();
+}
+
+std::vector<std::string> MemoryStore::distribution_points(const std::string& issuer, Instant ends_after) {
+  return read([&](Content& all) {
+    std::set<std::string> found;
+    for (const auto& [key, until] : all.distribution_points) {
+      if (key.first == issuer && until >= ends_after) found.insert(key.second);
+    }
+    for (const auto& [key, revoked] : all.revoked) {
+      const bool counts = revoked.issuer == issuer && revoked.not_after >= ends_after;
+      if (counts && revoked.distribution_point != kEveryShard) found.insert(revoked.distribution_point);
+    }
+    return std::vector<std::string>(found.begin(), found.end());
   });
 }
 
@@ -69,11 +98,11 @@ void MemoryStore::crl_published(const std::string& issuer, const PublishedCrl& c
   });
 }
 
-std::optional<PublishedCrl> MemoryStore::last_crl(const std::string& issuer) {
+std::optional<PublishedCrl> MemoryStore::last_crl(const std::string& issuer, const std::string& distribution_point) {
   return read([&](Content& all) {
     std::optional<PublishedCrl> last;
     for (const auto& [number, one] : all.crls[issuer]) {
-      if (!one.sha256.empty()) last = one;
+      if (!one.sha256.empty() && one.distribution_point == distribution_point) last = one;
     }
     return last;
   });

@@ -94,10 +94,15 @@ class MemoryStore final : public workflow::Store {
   std::uint64_t serials_taken(const std::string& issuer) override;
   bool revoke(const workflow::RevokedSerial& revoked) override;
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
-  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, Instant ends_after) override;
+  std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, const std::string& distribution_point,
+                                                   Instant ends_after) override;
+  std::size_t count_revocations(const std::string& issuer, const std::string& distribution_point,
+                                Instant ends_after) override;
+  std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) override;
   std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
-  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer) override;
+  std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
+                                                 const std::string& distribution_point) override;
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
                                 const std::string& actor, Instant at) override;
   std::optional<workflow::CertifiedElsewhere> certified_elsewhere(const std::string& issuer,

@@ -66,6 +66,16 @@ template <class Content>
 bool take_crl(Content& all, const Takeover& takeover) {
   auto& crls = all.crls[takeover.issuer];
   const std::uint64_t highest = crls.empty() ? 0 : crls.rbegin()->first;
+  if (takeover.next_crl_number && !takeover.shards.empty()) {
+    std::uint64_t number = *takeover.next_crl_number - 1;
+    if (number <= highest) throw Error{ErrorKind::conflict, "numbers up to that were given"};
+    for (PublishedCrl one : takeover.shards) {
+      one.number = number++;
+      crls[one.number] = one;
+    }
+    return true;
+  }
+  for (const PublishedCrl& one : takeover.shards) crls[one.number] = one;
   if (const auto next = takeover.next_crl_number) {
     if (*next == 1 && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
     const auto before = crls.find(*next - 1);

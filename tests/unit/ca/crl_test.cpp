@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "hierarchy.h"
 #include "x509/asn1/der.h"
+#include "x509/content/extensions.h"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -56,6 +57,60 @@ TEST_CASE("a CRL says its entries, and openssl accepts it") {
   CHECK(text.find("crlNumber=0x07") != std::string::npos);
   CHECK(text.find("Key Compromise") != std::string::npos);
   CHECK(text.find("Revoked Certificates:") != std::string::npos);
+}
+
+TEST_CASE("a shard names its URL in a critical extension, as openssl reads it") {
+  Entity issuer(authority("CN=Issuing"));
+  ca::CrlFields fields = fields_with({{x509::random_serial(), kNow - 1h, 1}});
+  fields.distribution_point = "http://ca.example.com/issuing-3.crl";
+  const Bytes tbs = ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm);
+  const auto list = x509::parse_tbs_cert_list(tbs);
+  CHECK(ca::distribution_point_of(list) == fields.distribution_point);
+  REQUIRE(list.issuing_distribution_point);
+  CHECK_FALSE(list.issuing_distribution_point->has_scope);
+  CHECK(broken(tbs) == Strings{});
+  // To the octet the name in the distribution point of its certificates.
+  const auto in_certificate = x509::crl_distribution_points({fields.distribution_point}).value;
+  CHECK(x509::crl_urls(in_certificate) == Strings{fields.distribution_point});
+  const auto points = der::only(in_certificate, "points");
+  const auto point = x509::issuing_distribution_point(fields.distribution_point);
+  CHECK(Bytes(points.content.begin(), points.content.end()) == point.value);
+  const TempFolder folder;
+  write_file(folder / "crl.der", ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow),
+             FileMode::public_0644, Existing::refuse);
+  const std::string line =
+      "cd " + folder.path().string() + " && openssl crl -inform der -in crl.der -noout -text > out 2>&1";
+  REQUIRE(std::system(line.c_str()) == 0);
+  const std::string text = to_text(read_file(folder / "out"));
+  INFO(text);
+  CHECK(text.find("X509v3 Issuing Distribution Point: critical") != std::string::npos);
+  CHECK(text.find("URI:http://ca.example.com/issuing-3.crl") != std::string::npos);
+}
+
+TEST_CASE("an issuing distribution point that is not critical, or says more, is found before the signature") {
+  Entity issuer(authority("CN=Issuing"));
+  const auto built = [&](bool critical, const Bytes& value) {
+    const Bytes point = critical
+                            ? der::sequence(der::oid(x509::oids::kIssuingDistributionPoint), der::boolean(true),
+                                            der::octet_string(value))
+                            : der::sequence(der::oid(x509::oids::kIssuingDistributionPoint), der::octet_string(value));
+    const auto key = x509::authority_key_identifier(Bytes{1, 2});
+    const Bytes number = der::integer(7);
+    return der::sequence(
+        der::integer(1), x509::algorithm_identifier(kAlgorithm), issuer.certificate->subject().der(), der::time(kNow),
+        der::time(kNow + 24h),
+        der::constructed(
+            der::context_constructed(0),
+            der::sequence(der::sequence(der::oid(key.oid), der::octet_string(key.value)),
+                          der::sequence(der::oid(x509::oids::kCrlNumber), der::octet_string(number)), point)));
+  };
+  const Bytes good = x509::issuing_distribution_point("http://ca.example.com/1.crl").value;
+  CHECK(broken(built(true, good)) == Strings{});
+  CHECK(broken(built(false, good)) == Strings{"rfc5280-crl-distribution-point"});
+  // onlyContainsUserCerts alone.
+  const Bytes yes{0xff};
+  const Bytes scoped = der::sequence(der::element(der::context(1), yes));
+  CHECK(broken(built(true, scoped)) == Strings{"rfc5280-crl-distribution-point", "rfc5280-crl-distribution-point"});
 }
 
 TEST_CASE("a CRL without entries has no list of them, and openssl accepts it") {

@@ -2,6 +2,7 @@
 #include "ca/zlint.h"
 
 #include "base/error.h"
+#include "ca/crl.h"
 #include "hierarchy.h"
 
 #include <catch2/catch.hpp>
@@ -66,13 +67,35 @@ TEST_CASE("zlint itself judges the very bytes that shall be signed, with a signa
   }
 }
 
+TEST_CASE("zlint judges the very bytes of a CRL that shall be signed, with a signature of every kind") {
+  Entity root(authority("CN=Root"));
+  const ca::ZlintSettings settings;
+  for (const char* algorithm : {"rsa-sha256", "rsa-pss-sha256", "ed25519", "ecdsa-sha512"}) {
+    CAPTURE(algorithm);
+    const auto built = [&](unsigned reason, const std::string& point) {
+      return ca::crl_to_be_signed({7, kNow, kNow + 24h * 4, {{Bytes{0x40, 1}, kNow, reason}}, point}, *root.certificate,
+                                  x509::signature_algorithm(algorithm));
+    };
+    const Bytes tbs = built(1, "http://ca.example.com/1.crl");
+    CHECK(x509::parse_crl(ca::crl_twin_of(tbs)).tbs.der == tbs);
+    CHECK(errors_in(ca::zlint_crl(settings, tbs, 10s)) == std::vector<std::string>{});
+    // The Baseline Requirements do not let a certificate be on hold; the rules that are built in do.
+    const auto found = errors_in(ca::zlint_crl(settings, built(6, ""), 10s));
+    CHECK(found == std::vector<std::string>{"zlint/e_cab_crl_has_valid_reason_code"});
+  }
+}
+
 TEST_CASE("whatever is no clear verdict of zlint is a failure") {
   ca::ZlintSettings settings;
   settings.program = "/nonexistent/zlint";
   CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("could not be started"));
   settings.program = "true";
   CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("cannot be read"));
+  const Bytes crl = ca::crl_to_be_signed({7, kNow, kNow + 24h, {}}, *Entity(authority("CN=Root")).certificate,
+                                         x509::signature_algorithm("ecdsa-sha256"));
+  CHECK_THROWS_WITH(ca::zlint_crl(settings, crl, 10s), Catch::Contains("cannot be read"));
   settings.program = "false";
+  CHECK_THROWS_WITH(ca::zlint_crl(settings, crl, 10s), Catch::Contains("exited with status 1"));
   CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("exited with status 1"));
   CHECK_THROWS_AS(ca::zlint_version(settings, 10s), Error);
   settings.program = "zlint";

@@ -691,3 +691,30 @@ TEST_CASE("many threads send through one client at once") {
   for (std::thread& thread : threads) thread.join();
   CHECK(good == 40);
 }
+
+TEST_CASE("what anybody may read comes by plain http, with nothing sent along and nothing followed") {
+  std::string asked;
+  TlsServer server({}, [&](ServerConnection& connection) {
+    asked = connection.read_request().value_or("");
+    if (asked.find("GET /moved") == 0) {
+      connection.answer(302, "", "text/plain", "Location: /crl\r\n");
+    } else if (asked.find("GET /slow") == 0) {
+      connection.hang();
+    } else {
+      connection.answer(200, std::string("\x30\x00\xff", 3), "application/pkix-crl");
+    }
+  });
+  const auto fetch = [&](const std::string& path, const PublicLimits& limits = {}) {
+    return fetch_public(PublicUrl::parse("http://127.0.0.1:" + std::to_string(server.port()) + path), limits);
+  };
+  const auto good = std::get<Response>(fetch("/crl"));
+  CHECK(good.status == 200);
+  CHECK(good.body == std::string("\x30\x00\xff", 3));
+  CHECK(asked.find("GET /crl HTTP/1.1\r\n") == 0);
+  for (const char* header : {"Authorization", "Cookie", "Referer"}) CHECK(asked.find(header) == std::string::npos);
+  CHECK(std::get<Response>(fetch("/moved")).status == 302);
+  CHECK(asked.find("GET /moved") == 0);
+  CHECK(std::get<OutcomeUnknown>(fetch("/crl", {5s, 2})).too_large);
+  CHECK(std::holds_alternative<OutcomeUnknown>(fetch("/slow", {300ms, 100})));
+  CHECK(std::holds_alternative<NotSent>(fetch_public(PublicUrl::parse("http://127.0.0.1:1/"), {5s, 100})));
+}

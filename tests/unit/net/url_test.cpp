@@ -96,3 +96,20 @@ TEST_CASE("everything but unreserved characters of a segment is encoded") {
   CHECK(percent_encode("a..b") == "a..b");
   CHECK(percent_encode("") == "");
 }
+
+TEST_CASE("the address of what anybody may read is plain http, and no client of a service takes it") {
+  for (const char* text : {"http://ca.example.com/issuing.crl", "http://ca.example.com", "http://127.0.0.1:8080/a?b=c",
+                           "HTTP://CA.Example.com/a%20b.crl"}) {
+    INFO(text);
+    CHECK(PublicUrl::parse(text).text() == text);
+    CHECK_THROWS_AS(Url::parse(text), Error);
+  }
+  CHECK(PublicUrl::parse("http://CA.example.com/a").authority() == "ca.example.com:80");
+  CHECK(PublicUrl::parse("http://[::1]:81/a").authority() == "[::1]:81");
+  for (const char* text :
+       {"", "ca.example.com", "https://ca.example.com/a", "file:///etc/passwd", "ftp://a/b", "http://",
+        "http://user:hunter2@a/b", "http://a/b#c", "http://a b/c", "http://a/b c", "http://a:0/b", "http://a/\n"}) {
+    INFO(text);
+    CHECK_THROWS_AS(PublicUrl::parse(text), Error);
+  }
+}

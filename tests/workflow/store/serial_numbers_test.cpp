@@ -86,7 +86,7 @@ TEST_CASE_METHOD(Takeovers, "what a CA did elsewhere is known from then on, and 
   CHECK(other->end_of_certificate("old", "10") == clock.now() + 24h);
   CHECK_FALSE(other->end_of_certificate("old", "12"));
   CHECK(other->revocation("old", "11") == takeover.revoked[0]);
-  CHECK(other->last_crl("old") == takeover.crl);
+  CHECK(other->last_crl("old", "") == takeover.crl);
   CHECK(other->take_crl_number("old", 0, clock.now()) == 43);
 }
 
@@ -127,7 +127,7 @@ TEST_CASE_METHOD(Takeovers, "the same again is nothing new, and what came meanwh
   CHECK(take() == TakenOver{});
   takeover.certificates.push_back({"12", "CN=twelve", clock.now()});
   CHECK(take() == TakenOver{1, 0, false});
-  CHECK(store->last_crl("old")->number == 43);
+  CHECK(store->last_crl("old", "")->number == 43);
 }
 
 TEST_CASE_METHOD(Takeovers, "what collides is refused, and nothing of it is written") {
@@ -156,14 +156,14 @@ TEST_CASE_METHOD(Takeovers, "what collides is refused, and nothing of it is writ
 TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the number that a person names") {
   store->take_crl_number("old", 0, clock.now());
   store->crl_published("old", {1, clock.now() - 1h, clock.now(), "aa"});
-  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, 2};
+  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, {}, 2};
   refused("were given");
   takeover.next_crl_number = 100;
   CHECK(take() == TakenOver{0, 0, true});
   CHECK(take() == TakenOver{});
-  REQUIRE(store->last_crl("old"));
-  CHECK(store->last_crl("old")->sha256 == workflow::kLostCrl);
-  CHECK(store->last_crl("old")->this_update == clock.now() - 1h);
+  REQUIRE(store->last_crl("old", ""));
+  CHECK(store->last_crl("old", "")->sha256 == workflow::kLostCrl);
+  CHECK(store->last_crl("old", "")->this_update == clock.now() - 1h);
   CHECK(store->take_crl_number("old", 0, clock.now()) == 100);
 }
 
@@ -205,7 +205,7 @@ TEST_CASE_METHOD(Takeovers, "a CRL that was taken a number for and not published
   refused("not the last one");
   takeover.from = Takeover::From::a_lost_store;
   CHECK(take() == TakenOver{2, 1, true});
-  CHECK(store->last_crl("old") == takeover.crl);
+  CHECK(store->last_crl("old", "") == takeover.crl);
 }
 
 TEST_CASE("no program takes back what a CA did elsewhere") {

@@ -1,4 +1,4 @@
-// Stores of versions 6 and 7, brought up to this one.
+// Stores of versions 6, 7 and 8, brought up to this one.
 #include "old_stores.h"
 #include "store/schema.h"
 #include "workflow/machine/state.h"
@@ -6,6 +6,7 @@
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -14,6 +15,9 @@ struct Version6 : Version3 {
 };
 struct Version7 : Version3 {
   Version7() : Version3("7") {}
+};
+struct Version8 : Version3 {
+  Version8() : Version3("8") {}
 };
 
 }  // namespace
@@ -63,8 +67,9 @@ TEST_CASE_METHOD(Version7, "a migrated store of version 7 knows what its CA did,
   REQUIRE(crls.size() == 2);
   auto store = open();
   CHECK(foreign_rows(file, "SELECT * FROM serial_numbers") == serials);
-  CHECK(foreign_rows(file, "SELECT * FROM revocations") == revocations);
-  CHECK(foreign_rows(file, "SELECT * FROM crls") == crls);
+  CHECK(foreign_rows(file, "SELECT issuer, serial, reason, revoked_at, not_after, request FROM revocations") ==
+        revocations);
+  CHECK(foreign_rows(file, "SELECT issuer, number, taken_at, this_update, next_update, sha256 FROM crls") == crls);
   CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
   // There is no mark next to it, so it may be an older copy: no CA of it signs before somebody has looked.
   CHECK(store->suspended("issuing"));
@@ -76,4 +81,36 @@ TEST_CASE_METHOD(Version7, "a migrated store of version 7 knows what its CA did,
                           PublishedCrl{42, clock.now(), clock.now(), "aa"}};
   CHECK(store->take_over(takeover, "ca-adopted", Json::object(), "ann", clock.now()) == TakenOver{1, 0, true});
   CHECK(store->take_crl_number("old", 0, clock.now()) == 43);
+}
+
+TEST_CASE_METHOD(Version8, "a migrated store of version 8 has the tables, indexes and triggers of a new one") {
+  CHECK(foreign_rows(file, "SELECT DISTINCT state FROM requests").size() == kStateCount);
+  open();
+  const std::filesystem::path fresh = folder / "fresh.db";
+  SqliteStore::open(fresh, clock);
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
+  CHECK(schema_of(file) == schema_of(fresh));
+  CHECK(foreign_rows(file, "PRAGMA integrity_check") == std::vector<std::vector<std::string>>{{"ok"}});
+  CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
+  REQUIRE(backups().size() == 1);
+  CHECK(version_of(backups().front()) == "8");
+}
+
+TEST_CASE_METHOD(Version8, "what a migrated store of version 8 has revoked and published is of complete CRLs") {
+  const auto crls = foreign_rows(file, "SELECT * FROM crls");
+  REQUIRE(crls.size() == 3);
+  auto store = open();
+  CHECK(foreign_rows(file, "SELECT issuer, number, taken_at, this_update, next_update, sha256 FROM crls") == crls);
+  CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
+  REQUIRE(store->last_crl("old", ""));
+  CHECK(store->last_crl("old", "")->number == 42);
+  CHECK(store->last_crl("issuing", "")->number == 1);
+  CHECK(store->count_revocations("issuing", "", clock.now()) == 1);
+  CHECK(store->count_revocations("issuing", "http://a/1.crl", clock.now()) == 0);
+  CHECK(store->distribution_points("issuing", clock.now()) == std::vector<std::string>{""});
+  const PublishedCrl shard{3, clock.now(), clock.now() + 24h, "cc", "http://a/1.crl"};
+  CHECK(store->take_crl_number("issuing", 0, clock.now()) == 3);
+  store->crl_published("issuing", shard);
+  CHECK(store->last_crl("issuing", "http://a/1.crl") == shard);
+  CHECK(store->last_crl("issuing", "")->number == 1);
 }

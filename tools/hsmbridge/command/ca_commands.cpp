@@ -12,9 +12,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -35,8 +37,24 @@ ExitCode list_authorities(Invocation& invocation) {
 ExitCode show_authority(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto one = service::authority(*wiring, invocation.arguments.required("NAME"));
-  invocation.output.result("hsmbridge.ca/1", views::authority(one), authority_text(one));
+  const auto at_urls = service::look_at_urls(one);
+  invocation.output.result("hsmbridge.ca/1", views::authority(one, at_urls), authority_text(one, at_urls));
   return ExitCode::done;
+}
+
+// Of all that is read back, the worst. Nothing, where it is all as it was published.
+std::optional<ExitCode> code_of_urls(const std::vector<std::optional<service::CrlAtUrl>>& at_urls) {
+  using Gives = service::CrlAtUrl::Gives;
+  // What a URL gives, the exit code; the worst first.
+  constexpr std::pair<Gives, ExitCode> kCodes[] = {{Gives::something_else, ExitCode::failed},
+                                                   {Gives::nothing, ExitCode::unavailable},
+                                                   {Gives::an_older_one, ExitCode::pending}};
+  for (const auto& [gives, code] : kCodes) {
+    for (const auto& one : at_urls) {
+      if (one && one->gives == gives) return code;
+    }
+  }
+  return std::nullopt;
 }
 
 void ask(Invocation& invocation, const std::string& question) {
@@ -66,7 +84,7 @@ ExitCode init_root(Invocation& invocation, const std::string& name) {
   }
   service::make_root(wiring.actor(), wiring, *store, context.log(), root);
   const auto made = service::authority(wiring, name);
-  invocation.output.result("hsmbridge.ca/1", views::authority(made), authority_text(made));
+  invocation.output.result("hsmbridge.ca/1", views::authority(made, {}), authority_text(made, {}));
   invocation.output.note(fmt::format("next: take {} to whoever shall trust it, and name it under `anchors` of profiles",
                                      view.file.string()));
   return ExitCode::done;
@@ -126,7 +144,12 @@ ExitCode check_crl(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto check = service::check_crl(*wiring, invocation.arguments.required("NAME"));
   invocation.output.result("hsmbridge.ca-crl-check/1", views::crl_check(check), crl_check_text(check));
-  return check.fault.empty() ? ExitCode::done : ExitCode::failed;
+  std::vector<std::optional<service::CrlAtUrl>> at_urls;
+  for (const auto& one : check.crls) {
+    if (!one.fault.empty()) return ExitCode::failed;
+    at_urls.push_back(one.at_url);
+  }
+  return code_of_urls(at_urls).value_or(ExitCode::done);
 }
 
 ExitCode publish_crl(Invocation& invocation) {
@@ -135,9 +158,13 @@ ExitCode publish_crl(Invocation& invocation) {
   auto& wiring = context.configured();
   const auto store = wiring.store();
   const auto name = invocation.arguments.required("NAME");
-  const auto made = service::publish_crl(wiring, *store, context.log(), name);
-  invocation.output.result("hsmbridge.ca-crl/1", views::made_crl(name, made), made_crl_text(name, made));
-  return ExitCode::done;
+  const auto which = invocation.arguments.has("--all") ? service::WhichCrls::all : service::WhichCrls::due;
+  const auto published = service::publish_crls(wiring, *store, context.log(), name, which);
+  invocation.output.result("hsmbridge.ca-crl/1", views::made_crls(name, published), made_crls_text(name, published));
+  if (published.stopped) throw *published.stopped;
+  std::vector<std::optional<service::CrlAtUrl>> at_urls;
+  for (const auto& one : published.made) at_urls.push_back(one.at_url);
+  return code_of_urls(at_urls).value_or(ExitCode::done);
 }
 
 // ---- what a CA did elsewhere ----------------------------------------------------------------------------------------
@@ -149,7 +176,11 @@ service::TakeoverSources sources_of(const Arguments& arguments, From from) {
     if (const auto file = arguments.text("--serial-log")) sources.serial_log = *file;
   }
   for (const auto& path : arguments.all("--certificates")) sources.certificates.emplace_back(path);
-  if (const auto file = arguments.text("--crl")) sources.crl = *file;
+  if (from == From::a_lost_store) {
+    for (const auto& path : arguments.all("--crl")) sources.crls.emplace_back(path);
+  } else if (const auto file = arguments.text("--crl")) {
+    sources.crls.emplace_back(*file);
+  }
   if (const auto number = arguments.number("--next-crl-number", 1, std::numeric_limits<long>::max())) {
     sources.next_crl_number = static_cast<std::uint64_t>(*number);
   }
@@ -172,6 +203,7 @@ ExitCode take_over(Invocation& invocation, From from, std::string_view what) {
   }
   const auto done = service::take_over(wiring, *store, context.log(), wiring.actor(), planned);
   invocation.output.result("hsmbridge.ca-takeover/1", views::takeover(planned, done), takeover_text(planned, done));
+  if (done.published && done.published->stopped) throw *done.published->stopped;
   return ExitCode::done;
 }
 
@@ -250,7 +282,8 @@ std::vector<Command> takeover_commands() {
        {{"--serial-log", "FILE", "what it has signed: the file that `serial_log` of the provider names"},
         index,
         certificates,
-        crl,
+        {"--crl", "PATH", "the last CRL that was published (PEM, DER); of a CA with shards each of them, or a folder",
+         commandline::Times::many},
         {"--next-crl-number", "N",
          "where nobody has the last CRL any more: a number higher than any that was published"},
         yes},
@@ -317,12 +350,17 @@ std::vector<Command> ca_commands() {
       {"ca",
        "crl",
        "Sign a CRL with everything that the CA has revoked, and publish it",
-       {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"}},
+       {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"},
+        {"--all", "", "of a CA with shards: sign each of them, and not only those that are due"}},
        {name},
        publish_crl,
-       exits,
+       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable},
        "It is written to the `file` of the provider's `crl` in one step, and read back. Its number\n"
        "follows the last one; a file that holds a newer CRL, or something else, is not touched.\n"
+       "Then it is fetched from the `url`, where there is one. When that gives another one, the\n"
+       "CRL is published nevertheless, and the exit code tells: 3 for an older one (a cache may\n"
+       "keep it for a while), 5 where the server does not answer, 1 for anything else. Of a CA\n"
+       "with `shards` each one that is due is signed and published.\n"
        "With `every` in `crl` of the provider `hsmbridge run` does it: when it is due, and after\n"
        "a revocation. Without it, type it after a revocation, and again before the last one\n"
        "ends (`ca list`).\n"},

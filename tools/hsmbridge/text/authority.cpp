@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace hsmbridge::cli {
@@ -20,10 +21,47 @@ std::optional<x509::Certificate> certificate_of(const service::Authority& author
   return x509::parse_certificate(*authority.view.certificate);
 }
 
+// Of several the one that ends first.
 std::string crl_text(const workflow::AuthorityView& view) {
-  if (!view.crl_file) return "-";
-  if (!view.crl) return "none yet";
-  return view.crl_overdue ? "OVERDUE" : rfc3339(view.crl->next_update);
+  if (view.crls.empty()) return "-";
+  std::optional<Instant> first;
+  for (const auto& crl : view.crls) {
+    if (!crl.last) return "none yet";
+    if (crl.overdue) return "OVERDUE";
+    first = std::min(first.value_or(crl.last->next_update), crl.last->next_update);
+  }
+  return rfc3339(*first);
+}
+
+// "CRL", "CRL of shard 3".
+std::string name_of_crl(const workflow::CrlPlace& place) {
+  return place.shard.empty() ? "CRL" : "CRL of shard " + place.shard;
+}
+
+std::string standing_text(const workflow::PlacedCrl& crl) {
+  if (!crl.last) return "none yet";
+  return fmt::format("number {}, until {}{}", crl.last->number, rfc3339(crl.last->next_update),
+                     crl.overdue ? ", OVERDUE" : "");
+}
+
+using AtUrls = std::vector<std::optional<service::CrlAtUrl>>;
+
+void add_crls(commandline::Fields& fields, const workflow::AuthorityView& view, const AtUrls& at_urls) {
+  const bool alone = view.crls.size() == 1;
+  std::string due;
+  for (std::size_t i = 0; i < view.crls.size(); ++i) {
+    const workflow::PlacedCrl& crl = view.crls[i];
+    fields.add(name_of_crl(crl.place), standing_text(crl));
+    if (alone) fields.add("CRL file", safe(crl.place.file.string()));
+    if (i < at_urls.size() && at_urls[i]) {
+      const bool is_in_order = at_urls[i]->gives == service::CrlAtUrl::Gives::the_same;
+      if (alone || !is_in_order) fields.add("CRL at URL", safe(at_urls[i]->sentence));
+    }
+    if (crl.due.empty()) continue;
+    due += fmt::format("{}{}{}", due.empty() ? "" : "\n", alone ? "" : name_of_crl(crl.place) + ": ", safe(crl.due));
+  }
+  fields.add("CRL every", view.crl_every ? duration_text(*view.crl_every) : "by hand");
+  if (!due.empty()) fields.add("CRL due", due);
 }
 
 }  // namespace
@@ -41,7 +79,7 @@ std::string authorities_text(const std::vector<service::Authority>& all) {
   return table.text();
 }
 
-std::string authority_text(const service::Authority& authority) {
+std::string authority_text(const service::Authority& authority, const AtUrls& at_urls) {
   const auto& view = authority.view;
   commandline::Fields fields;
   fields.add("CA", safe(authority.name));
@@ -63,14 +101,7 @@ std::string authority_text(const service::Authority& authority) {
   fields.add("Numbers taken", std::to_string(view.serials_taken));
   fields.add("Revoked", std::to_string(view.revoked));
   fields.add("Issues", view.obstacles.empty() ? "yes" : "no");
-  if (view.crl_file) {
-    fields.add("CRL", view.crl ? fmt::format("number {}, until {}{}", view.crl->number, rfc3339(view.crl->next_update),
-                                             view.crl_overdue ? ", OVERDUE" : "")
-                               : "none yet");
-    fields.add("CRL file", safe(view.crl_file->string()));
-    fields.add("CRL every", view.crl_every ? duration_text(*view.crl_every) : "by hand");
-    if (!view.crl_due.empty()) fields.add("CRL due", safe(view.crl_due));
-  }
+  if (!view.crls.empty()) add_crls(fields, view, at_urls);
   std::string why;
   for (const auto& one : view.obstacles) why += (why.empty() ? "" : "\n") + safe(one);
   if (!why.empty()) fields.add("Because", why);
@@ -78,10 +109,16 @@ std::string authority_text(const service::Authority& authority) {
 }
 
 std::string crl_check_text(const service::CrlCheck& check) {
-  const auto& view = check.authority.view;
-  if (!check.fault.empty()) return fmt::format("{}: {}\n", safe(check.authority.name), safe(check.fault));
-  return fmt::format("{}: CRL {} is valid until {}\n", safe(check.authority.name), view.crl->number,
-                     rfc3339(view.crl->next_update));
+  std::string text;
+  for (const auto& one : check.crls) {
+    const std::string& shard = one.crl.place.shard;
+    const std::string name = safe(check.authority.name) + (shard.empty() ? "" : ", shard " + shard);
+    text += one.fault.empty() ? fmt::format("{}: CRL {} is valid until {}\n", name, one.crl.last->number,
+                                            rfc3339(one.crl.last->next_update))
+                              : fmt::format("{}: {}\n", name, safe(one.fault));
+    if (one.at_url) text += fmt::format("{}: {}\n", name, safe(one.at_url->sentence));
+  }
+  return text;
 }
 
 std::string takeover_question(std::string_view what, const service::PlannedTakeover& planned) {
@@ -109,13 +146,22 @@ std::string takeover_text(const service::PlannedTakeover& planned, const service
   }
   if (planned.left_out > 0) fields.add("Not read", fmt::format("{} files without a certificate", planned.left_out));
   std::string text = fields.text();
-  if (done.made) text += made_crl_text(planned.authority.name, *done.made);
+  if (done.published) text += made_crls_text(planned.authority.name, *done.published);
   return text;
 }
 
-std::string made_crl_text(const std::string& name, const workflow::MadeCrl& made) {
-  return fmt::format("CRL {} of {} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name), made.entries,
-                     rfc3339(made.crl.next_update), safe(made.file.string()));
+std::string made_crls_text(const std::string& name, const service::PublishedCrls& published) {
+  std::string text;
+  for (const auto& [made, at_url] : published.made) {
+    text += fmt::format("CRL {} of {}{} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name),
+                        made.place.shard.empty() ? "" : ", shard " + made.place.shard, made.entries,
+                        rfc3339(made.crl.next_update), safe(made.place.file.string()));
+    if (at_url) text += fmt::format("  {}\n", safe(at_url->sentence));
+  }
+  for (const auto& crl : published.not_due) {
+    text += fmt::format("{} of {} is not due: {}\n", name_of_crl(crl.place), safe(name), standing_text(crl));
+  }
+  return text;
 }
 
 }  // namespace hsmbridge::cli

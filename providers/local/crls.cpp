@@ -1,0 +1,355 @@
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "ca/crl.h"
+#include "ca/issue.h"
+#include "ca/zlint.h"
+#include "providers/local/parts.h"
+#include "providers/local/provider.h"
+#include "x509/content/extensions.h"
+#include "x509/objects/spki.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <utility>
+
+// The CRLs of the CA: which of them are wanted, and the next one of each. It is built and linted, then signed, then
+// published: three steps, since a signature may take its time.
+namespace hsmbridge::local {
+
+using namespace workflow;
+
+namespace {
+
+constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
+
+// Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
+// made meanwhile.
+class PublishingTurn {
+ public:
+  explicit PublishingTurn(const std::filesystem::path& file)
+      : lock_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
+    if (!lock_.valid()) {
+      throw Error{ErrorKind::denied, fmt::format("{}.lock cannot be opened: {}", file.string(), std::strerror(errno))};
+    }
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      throw Error{ErrorKind::unavailable, fmt::format("another process publishes {} now", file.string())};
+    }
+  }
+
+ private:
+  const Descriptor lock_;
+};
+
+// INTEGER content octets again.
+Bytes serial_octets(const std::string& text) {
+  Bytes octets = from_hex(text);
+  if (!octets.empty() && octets[0] >= 0x80) octets.insert(octets.begin(), 0);
+  return octets;
+}
+
+// The CRL that is there; nothing where no file is. Throws conflict for anything else.
+struct CrlThere {
+  std::uint64_t number = 0;
+  std::vector<x509::RevokedCertificate> revoked;
+};
+
+// A shard in the place of another one would be no revocation for who verifies, and the next one would lack its entries.
+void expect_at_its_place(const x509::TbsCertList& list, const CrlPlace& place, const std::vector<CrlPlace>& shards) {
+  const std::string point = ca::distribution_point_of(list);
+  const bool limited = list.issuing_distribution_point && list.issuing_distribution_point->has_scope;
+  const bool is_shard =
+      std::any_of(shards.begin(), shards.end(), [&](const CrlPlace& one) { return one.url == point; });
+  if (!limited && (place.shard.empty() ? !is_shard : point == place.url)) return;
+  throw Error{ErrorKind::conflict, fmt::format("{} holds {}, and not {}: it was not replaced", place.file.string(),
+                                               point.empty() ? "another CRL" : "the CRL of " + point,
+                                               place.shard.empty() ? "the complete CRL" : "that of " + place.url)}
+      .hint("put the last CRL that was published there back, or name another file under `crl`");
+}
+
+std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPlace>& shards,
+                                  const x509::Certificate& issuer) {
+  Bytes there;
+  try {
+    there = read_file(place.file, kMostCrl);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    throw;
+  }
+  CrlThere crl;
+  x509::TbsCertList list;
+  try {
+    crl.number = ca::crl_number_of(there, issuer);
+    list = x509::parse_crl(there).tbs;
+  } catch (const Error& error) {
+    throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", place.file.string(),
+                                                 issuer.subject().to_string(), error.message())}
+        .hint("name another file under `crl`, or move this one away");
+  }
+  expect_at_its_place(list, place, shards);
+  crl.revoked = std::move(list.revoked);
+  return crl;
+}
+
+// A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that.
+void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, const std::string& issuer,
+                      Revocations& book) {
+  for (const x509::RevokedCertificate& one : there.revoked) {
+    const std::string serial = x509::serial_text(one.serial);
+    if (book.revocation(issuer, serial)) continue;
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
+                            "is not the store that published it, or an older copy of that",
+                            file.string(), there.number, serial)}
+        .hint(
+            "nothing was replaced and no number was taken; bring back the store that published it, or tell this one "
+            "what the CA did: hsmbridge ca resume");
+  }
+}
+
+// Nobody may become good again because the configuration does not name the CRL any more that says otherwise.
+void expect_none_lost(const Settings::Crl& crl, const std::string& issuer, Revocations& book, Instant now) {
+  // An entry is on one CRL after the end of its certificate (RFC 5280 §3.3).
+  const auto points = book.distribution_points(issuer, now - crl.next_update);
+  for (const std::string& point : points) {
+    const bool is_published = point.empty() ? !crl.file.empty()
+                                            : std::any_of(crl.shards.begin(), crl.shards.end(),
+                                                          [&](const CrlPlace& one) { return one.url == point; });
+    if (is_published) continue;
+    if (!point.empty()) {
+      throw Error{ErrorKind::conflict, fmt::format("certificates that have not ended name the CRL {}, and `crl` of the "
+                                                   "configuration publishes it no more",
+                                                   point)}
+          .hint("set `shards` and `url` back to what they were, or `shards` higher: nothing was published");
+    }
+    throw Error{ErrorKind::conflict,
+                "certificates that name no shard are revoked, and `crl` of the configuration "
+                "publishes shards alone"}
+        .hint("add  complete: {file: …, url: …}  to `crl`: the complete CRL, where it was");
+  }
+  if (!crl.file.empty()) return;
+  if (const auto last = book.last_crl(issuer, "")) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("a complete CRL was published before (number {}, until {}), and `crl` "
+                            "of the configuration publishes shards alone: certificates may name it",
+                            last->number, rfc3339(last->next_update))}
+        .hint("add  complete: {file: …, url: …}  to `crl`, where the complete CRL was");
+  }
+}
+
+}  // namespace
+
+std::vector<CrlPlace> LocalProvider::crl_places() const {
+  std::vector<CrlPlace> places;
+  if (!settings_.crl) return places;
+  const Settings::Crl& crl = *settings_.crl;
+  if (!crl.file.empty()) places.push_back({"", crl.file, crl.url, crl.read_back});
+  places.insert(places.end(), crl.shards.begin(), crl.shards.end());
+  return places;
+}
+
+// ---- which shard a certificate names --------------------------------------------------------------------------------
+
+// As many bits as make each as likely as any other.
+const CrlPlace* LocalProvider::shard_of(ByteView serial) const {
+  if (!settings_.has_shards()) return nullptr;
+  std::uint64_t number = 0;
+  for (const std::uint8_t octet : serial.last(std::min(serial.size(), sizeof number))) number = number << 8U | octet;
+  return &settings_.crl->shards[number % settings_.crl->shards.size()];
+}
+
+ca::Profile LocalProvider::rules_for(const Order& order, ByteView serial) const {
+  ca::Profile rules = profile_of(order.profile);
+  if (const CrlPlace* const shard = shard_of(serial)) rules.crl_urls = {shard->url};
+  return rules;
+}
+
+// By what the certificate says: `shards` may have been another number when it was issued.
+std::string LocalProvider::shard_named_by(const x509::Certificate& certificate) const {
+  std::vector<std::string> named;
+  for (const x509::Extension& extension : certificate.tbs.extensions) {
+    if (extension.oid == x509::oids::kCrlDistributionPoints) named = x509::crl_urls(extension.value);
+  }
+  const auto is_named = [&](const std::string& url) {
+    return std::find(named.begin(), named.end(), url) != named.end();
+  };
+  for (const CrlPlace& place : crl_places()) {
+    if (!place.shard.empty() && is_named(place.url)) return place.url;
+  }
+  const auto points = dependencies_.revocations().distribution_points(issuer_id(certificate.issuer()), Instant{});
+  const auto known = std::find_if(points.begin(), points.end(), is_named);
+  return known == points.end() ? "" : *known;
+}
+
+// ---- what is wanted -------------------------------------------------------------------------------------------------
+
+CrlStanding LocalProvider::crl_standing() {
+  CrlStanding standing;
+  const x509::Certificate issuer = certificate();
+  standing.certificate = issuer.der;
+  if (!settings_.crl) return standing;
+  const Instant now = clock_.now();
+  const std::string id = issuer_id(issuer.subject());
+  Revocations& book = dependencies_.revocations();
+  standing.crl_every = settings_.crl->every;
+  for (CrlPlace& place : crl_places()) {
+    PlacedCrl crl{std::move(place), std::nullopt, false, ""};
+    crl.last = book.last_crl(id, crl.place.distribution_point());
+    crl.overdue = !crl.last || crl.last->next_update <= now;
+    crl.due = crl_due(crl, issuer, now);
+    standing.crls.push_back(std::move(crl));
+  }
+  try {
+    expect_none_lost(*settings_.crl, id, book, now);
+  } catch (const Error& error) {
+    standing.crls.front().due = error.message();  // publishing one says it too, and what to do
+  }
+  return standing;
+}
+
+std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate& issuer, Instant now) {
+  if (!crl.last) return "none was published yet";
+  if (crl.last->sha256 == kLostCrl) return "the last one is lost";
+  const Duration most = settings_.crl->every.value_or(settings_.crl->next_update / 2);
+  if (crl.last->this_update + most <= now) return fmt::format("the last one is of {}", rfc3339(crl.last->this_update));
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const std::string point = crl.place.distribution_point();
+  const std::size_t revoked = book.count_revocations(id, point, crl.last->this_update);
+  const std::lock_guard lock(mutex_);
+  Compared& compared = compared_[point];
+  // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
+  // dated back.
+  if (compared.number != crl.last->number || compared.revoked != revoked) {
+    std::set<std::string> missing;
+    for (const RevokedSerial& one : book.revocations(id, point, crl.last->this_update)) missing.insert(one.serial);
+    try {
+      const auto there = crl_there(crl.place, settings_.crl->shards, issuer);
+      if (!there) return "the last one is not in its place";
+      // Put there by somebody who was stopped before he wrote it down.
+      if (there->number != crl.last->number) {
+        return fmt::format("CRL number {} is in the place of number {}", there->number, crl.last->number);
+      }
+      for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
+    } catch (const Error& error) {
+      return error.message();  // publishing one says it too, and what to do
+    }
+    compared = {crl.last->number, revoked, missing.size()};
+  }
+  return compared.missing == 0 ? "" : fmt::format("what was revoked since the last one: {}", compared.missing);
+}
+
+// ---- the next one ---------------------------------------------------------------------------------------------------
+
+MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
+  const auto places = crl_places();
+  if (places.empty()) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
+        .hint("add  crl: {file: /srv/www/issuing.crl, url: \"http://ca.example.com/issuing.crl\"}");
+  }
+  const auto place =
+      std::find_if(places.begin(), places.end(), [&](const CrlPlace& one) { return one.shard == shard; });
+  if (place == places.end()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {} publishes {}", settings_.name,
+                            shard.empty() ? "shards and no complete CRL" : "no shard " + shard)};
+  }
+  expect_folder_takes_files(place->file);
+  const PublishingTurn turn(place->file);
+  const x509::Certificate issuer = certificate();
+  const NextCrl next = next_crl(*place, issuer, now);
+  return put_in_place(next, sign_crl(next, issuer, now), issuer);
+}
+
+LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509::Certificate& issuer, Instant now) {
+  const std::filesystem::path& file = place.file;
+  const std::string point = place.distribution_point();
+  expect_not_suspended(issuer.subject());
+  ca::expect_crl_signer(issuer);
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  expect_none_lost(*settings_.crl, id, book, now);
+  const auto last = book.last_crl(id, point);
+  const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
+  if (last && this_update < last->this_update) {
+    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
+                                                    rfc3339(last->this_update), rfc3339(this_update))}
+        .hint("set the clock right: a CRL never goes back in time");
+  }
+  // Before a number is taken: however often somebody tries again, the answer is the same.
+  const auto there = crl_there(place, settings_.crl->shards, issuer);
+  if (there) {
+    refuse_forgotten(file, *there, id, book);
+  } else if (last && last->sha256 != kLostCrl) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
+                            "compared",
+                            file.string(), last->number, issuer.subject().to_string())}
+        .hint(fmt::format("put the last CRL (DER) back at {}: number {} has the SHA-256 {}", file.string(),
+                          last->number, last->sha256));
+  }
+  NextCrl next{place, {}, {}};
+  const auto number = book.take_crl_number(id, there ? there->number : 0, now);
+  if (!number) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} has the CRL number {}, and this store has not given as many: it is "
+                            "not the store that published it, or an older copy of that",
+                            file.string(), there->number)}
+        .hint("nothing was replaced and no number was taken: numbers never go back");
+  }
+  next.fields.number = *number;
+  next.fields.this_update = this_update;
+  next.fields.next_update = std::min<Instant>(this_update + settings_.crl->next_update, issuer.tbs.validity.not_after);
+  next.fields.distribution_point = point;
+  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
+  for (const RevokedSerial& one : book.revocations(id, point, last ? last->this_update : Instant{})) {
+    next.fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
+  }
+  next.to_be_signed = ca::crl_to_be_signed(next.fields, issuer, ca::issuing_algorithm(settings_.algorithm, issuer));
+  return next;
+}
+
+void LocalProvider::lint_next(const NextCrl& next, Instant now) {
+  auto found = ca::lint_crl(next.to_be_signed, now);
+  if (settings_.zlint) {
+    for (ca::LintFinding& finding : ca::zlint_crl(*settings_.zlint, next.to_be_signed, kLinterLimit)) {
+      found.push_back(std::move(finding));
+    }
+  }
+  ca::refuse_errors(found);
+}
+
+Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issuer, Instant now) {
+  lint_next(next, now);
+  Json facts = Json::object({{"provider", settings_.name},
+                             {"issuer", issuer.subject().to_string()},
+                             {"crl_number", static_cast<std::int64_t>(next.fields.number)},
+                             {"entries", static_cast<std::int64_t>(next.fields.entries.size())},
+                             {"to_be_signed_sha256", hex(sha256(next.to_be_signed))},
+                             {"linted_by", linted_by()}});
+  if (!next.place.shard.empty()) facts.set("distribution_point", next.fields.distribution_point);
+  const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()), facts, kByHand);
+  return ca::signed_crl(next.to_be_signed, issuer, *key, ca::issuing_algorithm(settings_.algorithm, issuer), now);
+}
+
+MadeCrl LocalProvider::put_in_place(const NextCrl& next, const Bytes& der, const x509::Certificate& issuer) {
+  const std::filesystem::path& file = next.place.file;
+  write_file(file, der, FileMode::public_0644, Existing::replace);
+  if (read_file(file, kMostCrl) != der) {
+    throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", file.string())};
+  }
+  MadeCrl made{{next.fields.number, next.fields.this_update, next.fields.next_update, hex(sha256(der)),
+                next.fields.distribution_point},
+               next.fields.entries.size(),
+               next.place};
+  dependencies_.revocations().crl_published(issuer_id(issuer.subject()), made.crl);
+  return made;
+}
+
+}  // namespace hsmbridge::local
