@@ -138,7 +138,8 @@ std::optional<Bytes> frozen_there(const std::filesystem::path& file, const ca::R
 // ---- the CA itself --------------------------------------------------------------------------------------------------
 
 AuthorityKey LocalProvider::key() const {
-  AuthorityKey key{settings_.key.token, settings_.key.key, std::nullopt};
+  AuthorityKey key{settings_.key.token, settings_.key.key,
+                   settings_.key_service ? settings_.key_service->provider : std::string{}, std::nullopt};
   try {
     key.certified = x509::spki_hash(certificate().spki());
   } catch (const Error&) {
@@ -152,6 +153,7 @@ AuthorityView LocalProvider::view() {
   view.file = settings_.certificate;
   view.token = settings_.key.token;
   view.key = settings_.key.key;
+  if (settings_.key_service) view.key_provider = settings_.key_service->provider;
   view.accept = settings_.key.accept;
   if (settings_.root) view.root_key = settings_.root->key;
   for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
@@ -179,6 +181,7 @@ CrlStanding LocalProvider::crl_standing() {
   standing.crl_file = settings_.crl->file;
   standing.crl = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
   standing.crl_overdue = !standing.crl || standing.crl->next_update <= now;
+  standing.crl_life = settings_.crl->next_update;
   standing.crl_every = settings_.crl->every;
   standing.crl_due = crl_due(*settings_.crl, issuer, standing.crl, now);
   return standing;
@@ -304,6 +307,10 @@ std::string LocalProvider::crl_due(const Settings::Crl& crl, const x509::Certifi
 }
 
 MadeCrl LocalProvider::publish_crl(Instant now) {
+  if (dependencies_.service) {
+    throw Error{ErrorKind::internal, fmt::format("the CRLs of {} are requests: its key is at provider {}",
+                                                 settings_.name, settings_.key_service->provider)};
+  }
   if (!settings_.crl) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
         .hint("add  crl: {file: /srv/www/issuing.crl, url: \"http://ca.example.com/issuing.crl\"}");
@@ -313,8 +320,8 @@ MadeCrl LocalProvider::publish_crl(Instant now) {
   return publish_crl_alone(*settings_.crl, now);
 }
 
-MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
-  const x509::Certificate issuer = certificate();
+LocalProvider::FrozenCrl LocalProvider::freeze_crl(const Settings::Crl& crl, const x509::Certificate& issuer,
+                                                   Instant now) {
   expect_not_suspended(issuer.subject());
   ca::expect_crl_signer(issuer);
   Revocations& book = dependencies_.revocations();
@@ -354,8 +361,14 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
   for (const RevokedSerial& one : book.revocations(id, last ? last->this_update : Instant{})) {
     fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
   }
+  Bytes to_be_signed = ca::crl_to_be_signed(fields, issuer, ca::issuing_algorithm(settings_.algorithm, issuer));
+  return {std::move(fields), std::move(to_be_signed)};
+}
+
+MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) {
+  const x509::Certificate issuer = certificate();
+  const auto [fields, to_be_signed] = freeze_crl(crl, issuer, now);
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
-  const Bytes to_be_signed = ca::crl_to_be_signed(fields, issuer, algorithm);
   const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()),
                                       Json::object({{"provider", settings_.name},
                                                     {"issuer", issuer.subject().to_string()},
@@ -364,12 +377,126 @@ MadeCrl LocalProvider::publish_crl_alone(const Settings::Crl& crl, Instant now) 
                                                     {"to_be_signed_sha256", hex(sha256(to_be_signed))}}),
                                       kByHand);
   const Bytes der = ca::signed_crl(to_be_signed, issuer, *key, algorithm, now);
-  write_file(crl.file, der, FileMode::public_0644, Existing::replace);
-  if (read_file(crl.file, kMostCrl) != der) {
-    throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", crl.file.string())};
+  MadeCrl made{
+      {fields.number, fields.this_update, fields.next_update, hex(sha256(der))}, fields.entries.size(), crl.file};
+  put_crl(issuer_id(issuer.subject()), made, der);
+  return made;
+}
+
+void LocalProvider::put_crl(const std::string& issuer, const MadeCrl& made, const Bytes& der) {
+  write_file(made.file, der, FileMode::public_0644, Existing::replace);
+  if (read_file(made.file, kMostCrl) != der) {
+    throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", made.file.string())};
   }
-  MadeCrl made{{fields.number, this_update, fields.next_update, hex(sha256(der))}, fields.entries.size(), crl.file};
-  book.crl_published(id, made.crl);
+  dependencies_.revocations().crl_published(issuer, made.crl);
+}
+
+// ---- CRLs that a service signs, in its own time ---------------------------------------------------------------------
+
+// Before a number is taken. The check counts exactly.
+void LocalProvider::expect_crl_to_fit(const x509::Certificate& issuer) const {
+  constexpr std::size_t kAroundSerial = 19;  // two headers and a UTCTime
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id);
+  const auto revoked = book.revocations(id, last ? last->this_update : Instant{});
+  std::size_t octets = 0;
+  for (const RevokedSerial& one : revoked) octets += kAroundSerial + one.serial.size() / 2;
+  const std::size_t most = dependencies_.service->most_octets();
+  if (octets <= most) return;
+  throw Error{ErrorKind::refused, fmt::format("a CRL with {} revoked has more than {} bytes, and provider {} signs {} "
+                                              "at once",
+                                              revoked.size(), octets, settings_.key_service->provider, most)}
+      .hint("no number was taken; entries leave a CRL when their certificates end");
+}
+
+ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
+  if (!settings_.crl || !dependencies_.service) {
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} has no CRL that a service signs (crl, and key: {{provider: "
+                            "…}}), which request {} is for",
+                            settings_.name, order.id.str())};
+  }
+  const Settings::Crl& crl = *settings_.crl;
+  expect_folder_takes_files(crl.file);
+  const PublishingTurn turn(crl.file);
+  const x509::Certificate issuer = certificate();
+  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
+  expect_crl_to_fit(issuer);
+  const auto [fields, to_be_signed] = freeze_crl(crl, issuer, now);
+  ca::refuse_errors(ca::lint_crl(to_be_signed, now));
+  ProviderDraft draft;
+  draft.to_be_signed = to_be_signed;
+  draft.algorithm = std::string(algorithm.name);
+  draft.issuer = issuer.der;
+  draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}", fields.number,
+                             issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update)),
+                 "signed by " + key_place()};
+  return draft;
+}
+
+// Another draft has another number: what waits is signed as it is, or never.
+std::vector<std::string> LocalProvider::judge_crl(const ProviderCall& call) {
+  const Draft& draft = call.draft;
+  if (draft.to_be_signed.empty() || draft.issuer.empty()) {
+    throw outdated_draft("the draft holds no TBSCertList or no issuer");
+  }
+  const x509::Certificate issuer = certificate();
+  if (!equal(issuer.der, draft.issuer)) throw outdated_draft("the CA has another certificate now");
+  expect_not_suspended(issuer.subject());
+  const x509::TbsCertList list = x509::parse_tbs_cert_list(draft.to_be_signed);
+  if (!list.next_update || *list.next_update <= call.now) throw outdated_draft("the CRL would have ended already");
+  const auto last = dependencies_.revocations().last_crl(issuer_id(issuer.subject()));
+  if (last && last->number >= ca::crl_number(list)) {
+    throw outdated_draft(fmt::format("CRL number {} was published meanwhile", last->number));
+  }
+  std::vector<std::string> reasons;
+  for (const ca::LintFinding& finding : ca::lint_crl(draft.to_be_signed, call.now)) {
+    reasons.push_back(ca::to_string(finding));
+  }
+  return reasons;
+}
+
+MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResult& signature) {
+  if (!settings_.crl) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("provider {} does not say any more where its CRL goes (crl)", settings_.name)};
+  }
+  const auto* const octets = std::get_if<IssuedSignature>(&signature.product);
+  if (octets == nullptr || octets->octets.empty()) {
+    throw Error{ErrorKind::corrupt, "what came back holds no signature that can be read; what came is kept"};
+  }
+  const std::filesystem::path& file = settings_.crl->file;
+  const x509::Certificate issuer = x509::parse_certificate(call.draft.issuer);
+  const Bytes der = ca::assembled_crl(call.draft.to_be_signed, issuer, x509::signature_algorithm(call.draft.algorithm),
+                                      octets->octets);
+  const x509::TbsCertList list = x509::parse_crl(der).tbs;
+  const MadeCrl made{{ca::crl_number(list), list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der))},
+                     list.revoked.size(),
+                     file};
+  expect_not_suspended(issuer.subject());
+  expect_folder_takes_files(file);
+  const PublishingTurn turn(file);
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id);
+  if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
+  const auto there = crl_there(file, issuer);
+  const bool is_there = there && read_file(file, kMostCrl) == der;  // or before it was written down
+  const std::uint64_t newest = std::max(last ? last->number : 0, there && !is_there ? there->number : 0);
+  if (newest >= made.crl.number) {
+    throw Error{ErrorKind::conflict, fmt::format("CRL number {} is signed, and number {} is out already: nothing was "
+                                                 "replaced",
+                                                 made.crl.number, newest)}
+        .hint(fmt::format("abandon this request, and type: hsmbridge ca crl {}", settings_.name));
+  }
+  if (there && !is_there) refuse_forgotten(file, *there, id, book);
+  if (!there && last && last->sha256 != kLostCrl) {
+    throw Error{ErrorKind::conflict, fmt::format("{} is not there, and CRL number {} was published: CRL {} waits",
+                                                 file.string(), last->number, made.crl.number)}
+        .hint(fmt::format("put the last CRL (DER) back at {}: it has the SHA-256 {}", file.string(), last->sha256));
+  }
+  put_crl(id, made, der);
   return made;
 }
 

@@ -55,12 +55,13 @@ Json authority(const service::Authority& authority) {
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},
                             {"file", view.file.string()},
-                            {"token", view.token},
                             {"key", view.key},
                             {"profiles", Json(view.profiles)},
                             {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
                             {"revoked", static_cast<std::int64_t>(view.revoked)},
                             {"obstacles", Json(view.obstacles)}});
+  json.set(view.key_provider.empty() ? "token" : "key_provider",
+           view.key_provider.empty() ? view.token : view.key_provider);
   if (view.crl_file) json.set("crl_file", view.crl_file->string());
   if (view.crl_file) json.set("crl_overdue", view.crl_overdue);
   if (view.crl_every) json.set("crl_every", duration_text(*view.crl_every));

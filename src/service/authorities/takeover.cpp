@@ -52,9 +52,13 @@ void expect_to_publish(const Authority& authority, const x509::Certificate& issu
   expect_folder_takes_files(*authority.view.crl_file);
 }
 
-// The private half signs a message that is no certificate and no CRL.
+// The private half, in a token, signs a message that is no certificate and no CRL.
 void prove_key(Bridge& bridge, Logbook& log, const Authority& authority, const x509::Certificate& issuer) {
   const auto& view = authority.view;
+  if (!view.key_provider.empty()) {
+    bridge.provider(authority.name)->test();  // throws where its key is another one
+    return;
+  }
   const auto ring = bridge.key_ring(view.token);
   const auto key = ring->find(view.key);
   const auto opened = ring->signer(
@@ -255,6 +259,8 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
                planned.place == Place::empty ? Existing::refuse : Existing::replace);
   }
   const bool is_first = planned.place != Place::holds_ours || !done.taken.nothing();
+  // Where the key is at a provider it is a request, which waits for people: `ca crl` makes it.
+  if (!planned.authority.view.key_provider.empty()) return done;
   if (is_first || !adopted) done.made = publish_crl(bridge, store, log, planned.authority.name);
   return done;
 }

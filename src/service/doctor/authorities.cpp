@@ -53,6 +53,9 @@ std::vector<Check> examine_authorities(const Bridge& bridge, const ExaminedStore
       issuer = hex(sha256(certificate.subject().der()));
       check.what =
           fmt::format("{}, until {}", certificate.subject().to_string(), rfc3339(certificate.tbs.validity.not_after));
+      if (provider.key_at) {
+        check.what += fmt::format("; its key {} is at provider {}", provider.key_at->key, provider.key_at->provider);
+      }
       if (const auto why = opened->suspended(issuer)) {
         check.health = Health::fault;
         check.what += "; it signs nothing: " + *why;
