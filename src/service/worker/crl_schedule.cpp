@@ -48,7 +48,8 @@ void CrlSchedule::look_at(const Ca& ca, State& state) {
     throw;
   }
   if (!standing.crl_file) return;
-  if (!standing.crl_due.empty() && clock_.since_boot() >= state.next_try) {
+  const bool is_a_request = !authority.key().provider.empty();  // CrlRequests makes it
+  if (!is_a_request && !standing.crl_due.empty() && clock_.since_boot() >= state.next_try) {
     const auto made = authority.publish_crl(clock_.now());
     record_("crl-published", crl_facts(ca.name, made));
     log::info(fmt::format("CA {}: CRL {} with {} revoked is published ({}), valid until {}", ca.name, made.crl.number,

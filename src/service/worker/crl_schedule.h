@@ -12,7 +12,8 @@
 #include <vector>
 
 // The CRLs of the CAs of this bridge: each is published when it is due (`crl: every` of the CA) or something was
-// revoked since the last one, and one that is overdue is an alarm in the log.
+// revoked since the last one, and one that is overdue is an alarm in the log. Where a service keeps the key it is only
+// that alarm (crl_requests.h).
 namespace hsmbridge::service {
 
 class CrlSchedule {
