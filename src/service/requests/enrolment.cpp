@@ -105,9 +105,10 @@ void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted,
              Objections objections, Resolved& resolved) {
   NewRequest& request = resolved.request;
   const x509::Csr csr = csr_in(*wanted.csr);
-  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
   resolved.judgement = examine_csr(csr, bridge.weak_keys(), &store);
   request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
+  // What is asked for is the profile's word and the command's: a service may make CSRs of a CA that do not say so.
+  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", request.ask.content);
   add_to(resolved.judgement, compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));
   if (objections == Objections::refused) {
     refuse_objections(csr, *wanted.csr, resolved.judgement, copy_hint(profile, resolved.judgement), bridge.recorder());

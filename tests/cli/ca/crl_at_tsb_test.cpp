@@ -197,6 +197,22 @@ TEST_CASE("killed anywhere on its way a CRL is asked for once, and no number is 
   CHECK(place.bench.run({"audit", "verify"}).status == 0);
 }
 
+TEST_CASE("a CA at a TSB is taken over, and its first CRL here is a request too") {
+  Lists place(0);
+  place.bench.cli().write("index.txt", "V\t301231235959Z\t\t1001\tunknown\t/CN=old.example.com\n");
+  const auto adopted =
+      place.bench.run({"ca", "adopt", "issuing", "--index", "index.txt", "--next-crl-number", "1", "--yes"});
+  INFO(adopted.out << adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(adopted.out, "its next CRL is a request there: hsmbridge ca crl issuing");
+  CHECK_FALSE(place.bench.cli().exists("issuing.crl"));
+  REQUIRE(place.bench.run({"ca", "revoke", "issuing", "1001", "--reason", "superseded", "--yes"}).status == 0);
+  const auto asked = place.crl();
+  INFO(asked.out << asked.err);
+  place.finish(Bench::id_in(asked));
+  has(place.crl_text(), "Serial Number: 1001");
+}
+
 TEST_CASE("a CA at a TSB that publishes no CRL says so") {
   Quorum place(0);
   const auto refused = place.crl();

@@ -289,8 +289,8 @@ TEST_CASE("a CA below a root in a token is made by the CSR that the TSB signed u
   INFO(verified.out << verified.err);
   CHECK(verified.status == 0);
   // A leaf for that key, by the same CSR.
-  const auto leaf = bench.run(
-      {"enroll", "--csr", "issuing.csr", "--profile", "www", "--install", "file:leaf:" + (bench / "x.pem").string()});
+  const auto leaf = bench.run({"enroll", "--csr", "issuing.csr", "--provider", "root", "--profile", "sub-ca",
+                               "--install", "file:leaf:" + (bench / "x.pem").string()});
   CHECK(leaf.status == 4);
   has(flat(leaf.err), "is the key of the CA issuing: it gets no certificate but a CA's");
 }
