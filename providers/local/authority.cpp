@@ -69,7 +69,8 @@ std::optional<Bytes> frozen_there(const std::filesystem::path& file, const ca::R
 // ---- the CA itself --------------------------------------------------------------------------------------------------
 
 AuthorityKey LocalProvider::key() const {
-  AuthorityKey key{settings_.key.token, settings_.key.key, std::nullopt};
+  AuthorityKey key{settings_.key.token, settings_.key.key,
+                   settings_.key_service ? settings_.key_service->provider : std::string{}, std::nullopt};
   try {
     key.certified = x509::spki_hash(certificate().spki());
   } catch (const Error&) {
@@ -83,6 +84,7 @@ AuthorityView LocalProvider::view() {
   view.file = settings_.certificate;
   view.token = settings_.key.token;
   view.key = settings_.key.key;
+  if (settings_.key_service) view.key_provider = settings_.key_service->provider;
   view.accept = settings_.key.accept;
   if (settings_.root) view.root_key = settings_.root->key;
   for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);

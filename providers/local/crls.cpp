@@ -197,6 +197,7 @@ CrlStanding LocalProvider::crl_standing() {
   const Instant now = clock_.now();
   const std::string id = issuer_id(issuer.subject());
   Revocations& book = dependencies_.revocations();
+  standing.crl_life = settings_.crl->next_update;
   standing.crl_every = settings_.crl->every;
   for (CrlPlace& place : crl_places()) {
     PlacedCrl crl{std::move(place), std::nullopt, false, ""};
@@ -248,6 +249,10 @@ std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate
 // ---- the next one ---------------------------------------------------------------------------------------------------
 
 MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
+  if (dependencies_.service) {
+    throw Error{ErrorKind::internal, fmt::format("the CRLs of {} are requests: its key is at provider {}",
+                                                 settings_.name, settings_.key_service->provider)};
+  }
   const auto places = crl_places();
   if (places.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
@@ -264,7 +269,14 @@ MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
   const PublishingTurn turn(place->file);
   const x509::Certificate issuer = certificate();
   const NextCrl next = next_crl(*place, issuer, now);
-  return put_in_place(next, sign_crl(next, issuer, now), issuer);
+  const Bytes der = sign_crl(next, issuer, now);
+  const ca::CrlFields& fields = next.fields;
+  const MadeCrl made{
+      {fields.number, fields.this_update, fields.next_update, hex(sha256(der)), fields.distribution_point},
+      fields.entries.size(),
+      next.place};
+  put_in_place(issuer_id(issuer.subject()), made, der);
+  return made;
 }
 
 LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509::Certificate& issuer, Instant now) {
@@ -338,17 +350,123 @@ Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issu
   return ca::signed_crl(next.to_be_signed, issuer, *key, ca::issuing_algorithm(settings_.algorithm, issuer), now);
 }
 
-MadeCrl LocalProvider::put_in_place(const NextCrl& next, const Bytes& der, const x509::Certificate& issuer) {
-  const std::filesystem::path& file = next.place.file;
+void LocalProvider::put_in_place(const std::string& issuer, const MadeCrl& made, const Bytes& der) {
+  const std::filesystem::path& file = made.place.file;
   write_file(file, der, FileMode::public_0644, Existing::replace);
   if (read_file(file, kMostCrl) != der) {
     throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", file.string())};
   }
-  MadeCrl made{{next.fields.number, next.fields.this_update, next.fields.next_update, hex(sha256(der)),
-                next.fields.distribution_point},
-               next.fields.entries.size(),
-               next.place};
-  dependencies_.revocations().crl_published(issuer_id(issuer.subject()), made.crl);
+  dependencies_.revocations().crl_published(issuer, made.crl);
+}
+
+// ---- CRLs that a service signs, in its own time ---------------------------------------------------------------------
+
+// Before a number is taken. The check counts exactly.
+void LocalProvider::expect_crl_to_fit(const x509::Certificate& issuer) const {
+  constexpr std::size_t kAroundSerial = 19;  // two headers and a UTCTime
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id, "");
+  const auto revoked = book.revocations(id, "", last ? last->this_update : Instant{});
+  std::size_t octets = 0;
+  for (const RevokedSerial& one : revoked) octets += kAroundSerial + one.serial.size() / 2;
+  const std::size_t most = dependencies_.service->most_octets();
+  if (octets <= most) return;
+  throw Error{ErrorKind::refused, fmt::format("a CRL with {} revoked has more than {} bytes, and provider {} signs {} "
+                                              "at once",
+                                              revoked.size(), octets, settings_.key_service->provider, most)}
+      .hint("no number was taken; entries leave a CRL when their certificates end");
+}
+
+ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
+  if (!settings_.crl || !dependencies_.service) {
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} has no CRL that a service signs (crl, and key: {{provider: "
+                            "…}}), which request {} is for",
+                            settings_.name, order.id.str())};
+  }
+  const CrlPlace place = crl_places().front();  // the complete one: there are no shards
+  expect_folder_takes_files(place.file);
+  const PublishingTurn turn(place.file);
+  const x509::Certificate issuer = certificate();
+  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
+  expect_crl_to_fit(issuer);
+  const NextCrl next = next_crl(place, issuer, now);
+  const ca::CrlFields& fields = next.fields;
+  lint_next(next, now);
+  ProviderDraft draft;
+  draft.to_be_signed = next.to_be_signed;
+  draft.algorithm = std::string(algorithm.name);
+  draft.issuer = issuer.der;
+  draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}", fields.number,
+                             issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update)),
+                 "signed by " + key_place()};
+  return draft;
+}
+
+// Another draft has another number: what waits is signed as it is, or never.
+std::vector<std::string> LocalProvider::judge_crl(const ProviderCall& call) {
+  const Draft& draft = call.draft;
+  if (draft.to_be_signed.empty() || draft.issuer.empty()) {
+    throw outdated_draft("the draft holds no TBSCertList or no issuer");
+  }
+  const x509::Certificate issuer = certificate();
+  if (!equal(issuer.der, draft.issuer)) throw outdated_draft("the CA has another certificate now");
+  expect_not_suspended(issuer.subject());
+  const x509::TbsCertList list = x509::parse_tbs_cert_list(draft.to_be_signed);
+  if (!list.next_update || *list.next_update <= call.now) throw outdated_draft("the CRL would have ended already");
+  const auto last = dependencies_.revocations().last_crl(issuer_id(issuer.subject()), "");
+  if (last && last->number >= ca::crl_number(list)) {
+    throw outdated_draft(fmt::format("CRL number {} was published meanwhile", last->number));
+  }
+  std::vector<std::string> reasons;
+  for (const ca::LintFinding& finding : ca::lint_crl(draft.to_be_signed, call.now)) {
+    reasons.push_back(ca::to_string(finding));
+  }
+  return reasons;
+}
+
+MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResult& signature) {
+  if (!settings_.crl) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("provider {} does not say any more where its CRL goes (crl)", settings_.name)};
+  }
+  const auto* const octets = std::get_if<IssuedSignature>(&signature.product);
+  if (octets == nullptr || octets->octets.empty()) {
+    throw Error{ErrorKind::corrupt, "what came back holds no signature that can be read; what came is kept"};
+  }
+  const CrlPlace place = crl_places().front();
+  const std::filesystem::path& file = place.file;
+  const x509::Certificate issuer = x509::parse_certificate(call.draft.issuer);
+  const Bytes der = ca::assembled_crl(call.draft.to_be_signed, issuer, x509::signature_algorithm(call.draft.algorithm),
+                                      octets->octets);
+  const x509::TbsCertList list = x509::parse_crl(der).tbs;
+  const MadeCrl made{{ca::crl_number(list), list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der))},
+                     list.revoked.size(),
+                     file};
+  expect_not_suspended(issuer.subject());
+  expect_folder_takes_files(file);
+  const PublishingTurn turn(file);
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id, "");
+  if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
+  const auto there = crl_there(place, {}, issuer);
+  const bool is_there = there && read_file(file, kMostCrl) == der;  // or before it was written down
+  const std::uint64_t newest = std::max(last ? last->number : 0, there && !is_there ? there->number : 0);
+  if (newest >= made.crl.number) {
+    throw Error{ErrorKind::conflict, fmt::format("CRL number {} is signed, and number {} is out already: nothing was "
+                                                 "replaced",
+                                                 made.crl.number, newest)}
+        .hint(fmt::format("abandon this request, and type: hsmbridge ca crl {}", settings_.name));
+  }
+  if (there && !is_there) refuse_forgotten(file, *there, id, book);
+  if (!there && last && last->sha256 != kLostCrl) {
+    throw Error{ErrorKind::conflict, fmt::format("{} is not there, and CRL number {} was published: CRL {} waits",
+                                                 file.string(), last->number, made.crl.number)}
+        .hint(fmt::format("put the last CRL (DER) back at {}: it has the SHA-256 {}", file.string(), last->sha256));
+  }
+  put_in_place(id, made, der);
   return made;
 }
 

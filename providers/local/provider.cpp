@@ -67,6 +67,21 @@ workflow::Capabilities declared_capabilities() {
   return {.complete_look_up = true, .full_profile = true, .revoke = true, .revoke_since = true};
 }
 
+workflow::Capabilities with_key_at(const workflow::Capabilities& there) {
+  Capabilities can = declared_capabilities();
+  // A signature is somewhere else until it is fetched, and who must approve it is there.
+  can.complete_look_up = there.complete_look_up;
+  can.cancel = there.cancel;
+  can.shows_approvers = there.shows_approvers;
+  can.shows_quorum = there.shows_quorum;
+  can.result_once = there.result_once;
+  return can;
+}
+
+workflow::Capabilities LocalProvider::capabilities() const {
+  return dependencies_.service ? with_key_at(dependencies_.service->capabilities()) : declared_capabilities();
+}
+
 LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock)
     : settings_(std::move(settings)), dependencies_(std::move(dependencies)), clock_(clock) {}
 
@@ -185,6 +200,7 @@ std::string LocalProvider::linted_by() {
 // ---- a certificate --------------------------------------------------------------------------------------------------
 
 ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now) {
+  if (order.issues_crl()) return draft_crl(order, now);
   if (!order.brings_certificate()) {
     throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
@@ -215,12 +231,18 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
                                       cross_signed->issuer().to_string(), x509::serial_text(cross_signed->serial()),
                                       rfc3339(cross_signed->tbs.validity.not_after)));
   }
+  if (dependencies_.service) draft.notes.push_back("signed by " + key_place());
   return draft;
 }
 
 std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
-  using Csr = ca::Draft::Csr;
   if (call.order.revocation() != nullptr) return revocation_objections(*call.order.predecessor());
+  std::vector<std::string> reasons = call.order.issues_crl() ? judge_crl(call) : judge(call);
+  return reasons.empty() && dependencies_.service ? check_with_service(call) : reasons;
+}
+
+std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
+  using Csr = ca::Draft::Csr;
   const Draft& draft = call.draft;
   if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw outdated_draft("the draft holds no TBSCertificate or no issuer");
@@ -271,6 +293,7 @@ std::vector<std::string> LocalProvider::check(const ProviderCall& call) {
 
 SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
   if (const Revoke* const revocation = call.order.revocation()) return revoke(call, *revocation);
+  if (dependencies_.service) return submit_to_service(call);
   const Draft& draft = call.draft;
   const auto late = [&] { return call.call_until && clock_.since_boot() >= *call.call_until; };
   // Everything before the one signature: whatever fails here, nothing was signed.
@@ -279,7 +302,7 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
   std::string serial;
   try {
     // It was checked, and may have waited for days since.
-    if (const std::vector<std::string> reasons = check(call); !reasons.empty()) {
+    if (const std::vector<std::string> reasons = judge(call); !reasons.empty()) {
       return RefusedForGood{Error{
           ErrorKind::refused, providers::lines(fmt::format("provider {} does not sign it:", settings_.name), reasons)}};
     }
@@ -324,24 +347,39 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
 // What the token signed and nobody stored is nowhere.
 LookUpAnswer LocalProvider::look_up(const ProviderCall& call) {
   if (const Revoke* const revocation = call.order.revocation()) return look_revocation_up(call, *revocation);
+  if (dependencies_.service) {
+    LookUpAnswer answer = dependencies_.service->look_up(call);
+    if (auto* const found = std::get_if<Found>(&answer)) found->report = with_key_place(std::move(found->report));
+    return answer;
+  }
   return Absent{};
 }
 
-Report LocalProvider::poll(const ProviderCall&) {
+Report LocalProvider::poll(const ProviderCall& call) {
+  if (dependencies_.service && call.order.brings_result()) {
+    return with_key_place(dependencies_.service->poll(call));
+  }
   return providers::unknown_there(
       "a certificate of this CA is stored with the answer that brings it, or it is not made");
 }
 
 Report LocalProvider::retrieve(const ProviderCall& call) {
+  if (dependencies_.service && call.order.brings_result()) return dependencies_.service->retrieve(call);
   return poll(call);
 }
 
-CancelAnswer LocalProvider::cancel(const ProviderCall&) {
+CancelAnswer LocalProvider::cancel(const ProviderCall& call) {
+  if (dependencies_.service && call.order.brings_result()) return dependencies_.service->cancel(call);
   return CancelNotPossible{"nothing waits at a CA of this bridge"};
 }
 
 Issued LocalProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   const Draft& draft = call.draft;
+  if (dependencies_.service) {
+    Issued issued = dependencies_.service->certificate_in(call, result);
+    for (Bytes& der : chain()) issued.chain.push_back(std::move(der));
+    return issued;
+  }
   const auto* const signature = std::get_if<IssuedSignature>(&result.product);
   if (signature == nullptr || draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw Error{ErrorKind::corrupt, "there is no signature, or the draft holds no TBSCertificate or no issuer"};
@@ -371,6 +409,15 @@ std::vector<std::string> LocalProvider::test() {
       fmt::format("issues as {} until {}", issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after)),
       fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
   providers::expect_fit(settings_.name, unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()), remedy());
+  if (dependencies_.service) {
+    for (std::string& line : dependencies_.service->test()) learnt.push_back(std::move(line));
+    expect_key_at_service(issuer, kByHand);
+    learnt.push_back(key_place() + (dependencies_.service->public_key(kByHand)
+                                        ? " is the key of the certificate"
+                                        : " signs for it; whether it is the certificate's is not shown there (give a "
+                                          "key_management API key)"));
+    return learnt;
+  }
   dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()), Json::object({{"provider", settings_.name}}),
                      kByHand);
   learnt.push_back(

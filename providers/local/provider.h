@@ -6,6 +6,7 @@
 #include "ca/examine.h"
 #include "ca/lint.h"
 #include "ca/path.h"
+#include "providers/key_service.h"
 #include "providers/local/settings.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
@@ -24,12 +25,16 @@
 #include <string>
 #include <vector>
 
-// A CA of this bridge as a certificate provider: the key is in a token of ours, and nobody else is asked.
+// A CA of this bridge as a certificate provider: the key is in a token of ours, and nobody else is asked. Or a service
+// keeps the key (Dependencies::service) and signs what was frozen here, under its own approvals and in its own time.
 //
 //   draft      issuer and profile examined, a serial number taken, the TBSCertificate built and linted
 //   check      the same judgement again, of the draft and of what the configuration says now
 //   submit     linted once more, and signed: one C_Sign by the one door for keys
 //   look_up    a signature that nobody stored is nowhere: the same frozen bytes are signed again
+//
+// With a key at a service submit hands the very bytes to it, once an attempt, and look_up, poll, retrieve and cancel are
+// the service's (key_at_service.cpp). Its CRLs are requests of their own, with the same stations.
 //
 // A revocation is written down in the store, and is on the next CRL. CRLs are in crls.cpp.
 //
@@ -53,9 +58,14 @@ struct Dependencies {
   std::function<std::string(const SpkiHash& key)> spent = {};
   // Why the CA may not sign (Takeovers::suspended).
   std::function<std::optional<std::string>(const std::string& issuer)> suspended = {};
+  // Keeps the key, where it is in no token (Settings::key_service): then `open` is not used.
+  std::shared_ptr<providers::KeyService> service = {};
+  workflow::RecordFact record = {};  // what is handed to the service is written down before
 };
 
 workflow::Capabilities declared_capabilities();
+// The same of a CA whose key a service keeps that can do this.
+workflow::Capabilities with_key_at(const workflow::Capabilities& service);
 
 class LocalProvider final : public workflow::Provider, public workflow::CertificateAuthority {
  public:
@@ -63,7 +73,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock);
 
   std::string_view type() const override { return workflow::kLocalAuthority; }
-  workflow::Capabilities capabilities() const override { return declared_capabilities(); }
+  workflow::Capabilities capabilities() const override;
   workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
@@ -84,6 +94,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   Bytes certify_itself(ByteView spki, Instant now) override;
   x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) override;
   workflow::MadeCrl publish_crl(const std::string& shard, Instant now) override;
+  workflow::MadeCrl publish_signed(const workflow::ProviderCall& call,
+                                   const workflow::IssuedResult& signature) override;
 
  private:
   x509::Certificate certificate() const;
@@ -109,6 +121,16 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   // Throws refused for a CA of which the store does not know everything.
   void expect_not_suspended(const x509::Name& issuer) const;
   std::string remedy() const;
+  // What speaks against signing this draft, as far as this CA can tell without asking the service that keeps its key.
+  std::vector<std::string> judge(const workflow::ProviderCall& call);
+  std::vector<std::string> judge_crl(const workflow::ProviderCall& call);
+  workflow::SubmitAnswer submit_to_service(const workflow::ProviderCall& call);
+  std::vector<std::string> check_with_service(const workflow::ProviderCall& call);
+  std::string key_place() const;  // "key issuing-2026 at provider tsb"
+  workflow::Report with_key_place(workflow::Report report) const;
+  void expect_key_at_service(const x509::Certificate& issuer, Duration limit);
+  workflow::ProviderDraft draft_crl(const workflow::Order& order, Instant now);
+  void expect_crl_to_fit(const x509::Certificate& issuer) const;
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
@@ -124,7 +146,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   // By every linter that is configured; throws what refuse_errors throws.
   void lint_next(const NextCrl& next, Instant now);
   Bytes sign_crl(const NextCrl& next, const x509::Certificate& issuer, Instant now);
-  workflow::MadeCrl put_in_place(const NextCrl& next, const Bytes& der, const x509::Certificate& issuer);
+  // In its place, read back, and in the store.
+  void put_in_place(const std::string& issuer, const workflow::MadeCrl& made, const Bytes& der);
 
   const Settings settings_;
   const Dependencies dependencies_;

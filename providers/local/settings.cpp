@@ -15,6 +15,22 @@ namespace {
 
 using config::Section;
 
+// `key: {token: NAME, key: SELECTOR}`, or `{provider: NAME, key: LABEL}` where a provider keeps it.
+void read_key(Section& section, Settings& settings) {
+  if (section.shape("key") != Section::Shape::mapping) {
+    return section.problem("key", "is missing: {token: NAME, key: LABEL}, the CA's key");
+  }
+  if (auto there = section.section("key"); there->has("provider")) {
+    settings.key_service = {there->text("provider"), there->optional_secret("password")};
+    settings.key.key = there->text("key");
+    if (there->optional_text("token")) {
+      section.problem("key", "names both a token and a provider: the key is in one of them");
+    }
+    return there->finish();
+  }
+  if (auto key = providers::read_token_key(section, "key")) settings.key = std::move(*key);
+}
+
 // What `read` makes of the value of `key`; a problem where it throws.
 template <class Read>
 void problem_unless_read(Section& section, std::string_view key, Read read) {
@@ -176,6 +192,11 @@ void read_root(Section& section, Settings& settings) {
     root.root.path_length = static_cast<std::uint64_t>(*length);
   }
   from->finish();
+  if (settings.key_service) {
+    section.problem("root",
+                    "is for a key in a token: of one at a provider the certificate is made elsewhere and put at "
+                    "`certificate`");
+  }
   settings.root = std::move(root);
 }
 
@@ -232,6 +253,10 @@ void read_crl(Section& section, Settings& settings) {
   if (!from->optional_boolean("read_back").value_or(true)) crl.read_back = workflow::CrlPlace::ReadBack::no;
   if (const auto shards = from->optional_integer("shards", 2, kMostShards)) {
     read_shards(*from, crl, *shards);
+    if (settings.key_service) {
+      from->problem("shards",
+                    "are for a key in a token: with one at a provider each CRL is a request that people approve");
+    }
   } else {
     read_complete(*from, crl);
   }
@@ -299,11 +324,7 @@ Settings read_settings(const std::string& name, Section section) {
   settings.name = name;
   settings.certificate = section.file("certificate");
   settings.chain = section.optional_file("chain");
-  if (auto key = providers::read_token_key(section, "key")) {
-    settings.key = std::move(*key);
-  } else {
-    section.problem("key", "is missing: {token: NAME, key: LABEL}, the CA's key");
-  }
+  read_key(section, settings);
   settings.algorithm = section.optional_text("algorithm").value_or("");
   if (!settings.algorithm.empty()) {
     problem_unless_read(section, "algorithm", [&] { x509::signature_algorithm(settings.algorithm); });

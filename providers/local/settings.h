@@ -20,7 +20,12 @@ struct Settings {
   std::string name;
   std::filesystem::path certificate;           // of the CA; it need not be there yet
   std::optional<std::filesystem::path> chain;  // PEM file with the certificates above it
-  providers::TokenKey key;
+  providers::TokenKey key;                     // of the CA; its token is "" where a provider keeps it
+  struct KeyService {
+    std::string provider;  // a name under `providers:`, as `key: {provider: NAME, key: LABEL}` says
+    std::optional<config::SecretSource> password;
+  };
+  std::optional<KeyService> key_service;
   std::string algorithm;  // x509 name; "" for the key's usual one
   struct Profile {
     ca::Profile rules;

@@ -1,6 +1,7 @@
 #include "providers/securosys/key_approvals.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -43,6 +44,11 @@ workflow::ApprovalTask KeyApprovals::task_of(const TaskView& view) const {
   return task;
 }
 
+std::string KeyApprovals::provider_of(const workflow::ApprovalTask& task) const {
+  const auto found = parts_.sign_keys.find(task.key_label);
+  return found == parts_.sign_keys.end() ? provider() : found->second;
+}
+
 std::vector<workflow::ApprovalTask> KeyApprovals::list() {
   std::vector<workflow::ApprovalTask> tasks;
   for (const auto& view : approver_.list()) tasks.push_back(task_of(view));
@@ -66,7 +72,10 @@ const TaskView& KeyApprovals::shown(const workflow::ApprovalTask& task) const {
 
 Expectation KeyApprovals::expectation_of(const TaskView& view, const workflow::ApprovalExpectation& told) const {
   Expectation expectation;
-  if (!parts_.sign_key.empty()) expectation.key_label = parts_.sign_key;
+  const auto& keys = parts_.sign_keys;
+  if (!keys.empty() && keys.count(view.approval.key_label) == 0) {
+    expectation.key_label = joined(keys, "\" or \"", [](const auto& one) { return one.first; });
+  }
   expectation.to_be_signed = told.to_be_signed;
   expectation.request = told.request;
   expectation.payload_sha256 = told.payload_sha256;

@@ -21,7 +21,9 @@ class KeyApprovals final : public workflow::Approvals {
     std::unique_ptr<workflow::KeySigner> signer;  // the person's, opened to approve
     Identity identity;                            // in the form in which the policy names this person
     std::shared_ptr<Client> client;
-    std::string sign_key;                  // the label of the key that may sign in the end; "" for any
+    // The labels of the keys that may sign in the end, and whose requests of this bridge they are for: the provider's, or
+    // a CA's. Empty: any key.
+    std::map<std::string, std::string> sign_keys;
     std::optional<Bytes> application_key;  // SPKI of the key that signs our notes
     std::string application_key_unknown;   // why it is not known although one is configured
     Duration limit{};                      // of each call
@@ -30,6 +32,7 @@ class KeyApprovals final : public workflow::Approvals {
 
   const std::string& approver() const override { return parts_.person; }
   const std::string& provider() const override { return parts_.provider; }
+  std::string provider_of(const workflow::ApprovalTask& task) const override;
   std::vector<workflow::ApprovalTask> list() override;
   workflow::ApprovalTask show(const std::string& id, ByteView csr) override;
   Judged judge(const workflow::ApprovalTask& task, const workflow::ApprovalExpectation& expectation) override;

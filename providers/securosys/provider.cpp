@@ -60,7 +60,7 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
 }
 
 Capabilities capabilities_of(Mode mode) {
-  return {.cancel = true, .shows_approvers = true, .shows_quorum = true, .full_profile = mode == Mode::raw_signature};
+  return {.cancel = true, .shows_approvers = true, .shows_quorum = true, .full_profile = mode != Mode::certificate};
 }
 
 Capabilities SecurosysProvider::capabilities() const {
@@ -116,7 +116,7 @@ std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
 
 // Without one the three lists are shown, and "quorum unknown".
 std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
-  if (settings_.policy) return settings_.policy;
+  if (settings_.policy || settings_.sign_key.empty()) return settings_.policy;
   const std::optional<KeyAttributes> known = attributes(limit);
   return known ? known->rule_use : std::nullopt;
 }
@@ -152,21 +152,14 @@ std::vector<std::string> SecurosysProvider::test() {
   });
   service("licence",
           [&] { return fmt::format("licence: {} (the HSM answers)", joined(client_->license_flags(limit))); });
-  const x509::Certificate certificate = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
-  learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
-                               rfc3339(certificate.tbs.validity.not_after)));
-  if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki())) {
-    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is for another key than the "
-                                                 "configured issuer",
-                                                 settings_.sign_key)}
-        .hint("correct `issuer` or `sign_key`");
-  }
-  if (settings_.mode == Mode::raw_signature) {
-    learnt.push_back(fmt::format("signs with {}", issuing_algorithm(settings_, certificate).name));
+  if (settings_.sign_key.empty()) {
+    learnt.emplace_back("it has no sign_key: it certifies nothing itself, and keeps the keys of CAs");
+  } else if (settings_.mode != Mode::given_bytes) {
+    test_issuer(learnt);
   }
   if (const std::optional<approval::Policy> rule = policy(limit)) {
     learnt.push_back("approval: " + approval::quorum_text(*rule));
-  } else {
+  } else if (!settings_.sign_key.empty()) {
     learnt.emplace_back("approval: quorum unknown (no approval_policy and no key_management API key)");
   }
   if (reader_) {
@@ -178,6 +171,22 @@ std::vector<std::string> SecurosysProvider::test() {
     learnt.emplace_back("task_reader: may list approval tasks");
   }
   return learnt;
+}
+
+void SecurosysProvider::test_issuer(std::vector<std::string>& learnt) {
+  const x509::Certificate certificate =
+      x509::parse_certificate(client_->certificate(settings_.sign_key, settings_.time_limit));
+  learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
+                               rfc3339(certificate.tbs.validity.not_after)));
+  if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki())) {
+    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is for another key than the "
+                                                 "configured issuer",
+                                                 settings_.sign_key)}
+        .hint("correct `issuer` or `sign_key`");
+  }
+  if (settings_.mode == Mode::raw_signature) {
+    learnt.push_back(fmt::format("signs with {}", issuing_algorithm(settings_, certificate).name));
+  }
 }
 
 }  // namespace hsmbridge::securosys

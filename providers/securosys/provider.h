@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "ca/path.h"
 #include "providers/cached.h"
+#include "providers/key_service.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/progress.h"
 #include "providers/securosys/settings.h"
@@ -42,8 +43,9 @@ inline constexpr Duration kLearntAge = std::chrono::minutes{10};
 
 // Securosys TSB as a certificate provider. A request's reference is its signRequestId; provider_state pins the approval
 // policy as it was when the request was submitted ({"policy": …}), so that progress is told against it even when the
-// key's policy changes later, and says since when a result is owed ("result_owed_since").
-class SecurosysProvider final : public workflow::Provider {
+// key's policy changes later, and says since when a result is owed ("result_owed_since"). In mode given_bytes it is the
+// service that keeps a CA's key.
+class SecurosysProvider final : public providers::KeyService {
  public:
   // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
   SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
@@ -65,6 +67,8 @@ class SecurosysProvider final : public workflow::Provider {
   std::vector<Bytes> issuers_for(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
+  std::optional<Bytes> public_key(Duration limit) override;
+  std::size_t most_octets() const override;
 
  private:
   // What was learnt from the server, and when.
@@ -75,6 +79,8 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<approval::Policy> policy(Duration limit);
   std::vector<std::string> signing_key_objections(Duration limit);
   std::vector<std::string> request_signature_objections() const;
+  std::vector<std::string> check_given_bytes(const workflow::ProviderCall& call);
+  void test_issuer(std::vector<std::string>& learnt);
   ca::Path path_above(const x509::Certificate& signs, const workflow::Order& order) const;
   // `reasons`, with the others where there are any; else throws unavailable where `waits_for` names something.
   std::vector<std::string> or_wait(std::vector<std::string> reasons, std::vector<std::string> waits_for) const;

@@ -44,6 +44,12 @@ ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant
   if (order.kind() != Kind::enroll && order.kind() != Kind::renew) {
     throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
+  if (settings_.sign_key.empty()) {
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} has no sign_key: it certifies nothing itself, and keeps the keys of CAs",
+                            settings_.name)}
+        .hint("name a CA that has its key there, a provider of type local-ca");
+  }
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
     expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
@@ -113,7 +119,38 @@ std::vector<std::string> SecurosysProvider::request_signature_objections() const
                   settings_.name)};
 }
 
+// What is signed has been judged by the CA that froze it; here it is the key, and what the TSB can sign with it.
+std::vector<std::string> SecurosysProvider::check_given_bytes(const ProviderCall& call) {
+  const Duration limit = call.time_limit / 4;
+  std::vector<std::string> waits_for = signing_key_objections(limit);
+  policy(limit);  // learnt here, so that submitting need not ask first
+  for (std::string& reason : request_signature_objections()) waits_for.push_back(std::move(reason));
+  if (algorithm_word(call.draft.algorithm).empty()) {
+    waits_for.push_back(fmt::format("the TSB cannot sign with {}: change `algorithm`", call.draft.algorithm));
+  }
+  std::vector<std::string> reasons;
+  if (std::string why = too_long(call.draft.to_be_signed); !why.empty()) reasons.push_back(std::move(why));
+  return or_wait(std::move(reasons), std::move(waits_for));
+}
+
+std::size_t SecurosysProvider::most_octets() const {
+  return kLongestPayload;
+}
+
+std::optional<Bytes> SecurosysProvider::public_key(Duration limit) {
+  if (const auto known = attributes(limit / 2); known && !known->public_key.empty()) return known->public_key;
+  try {
+    return to_bytes(x509::parse_certificate(client_->certificate(settings_.sign_key, limit / 2)).spki());
+  } catch (Error& error) {
+    if (error.detail("errorCode") == "650")
+      throw error.hint("correct the CA's `key`: the TSB has no key of that label");
+    if (error.kind() == ErrorKind::unavailable) throw;
+    return std::nullopt;  // none is attached, or we may not see it
+  }
+}
+
 std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
+  if (settings_.mode == Mode::given_bytes) return check_given_bytes(call);
   const Duration limit = call.time_limit / 4;
   // What somebody can change in the configuration or at the TSB, and the request with it.
   std::vector<std::string> waits_for = signing_key_objections(limit);

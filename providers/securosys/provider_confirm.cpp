@@ -44,10 +44,12 @@ void SecurosysProvider::confirm(const ProviderCall& call, const Issued& issued) 
   }
   if (const std::size_t at = label.find("{key}"); at != std::string::npos) label.replace(at, 5, call.key.label);
   // Importing overwrites without a question: the certificate that this CA key signs with would be gone.
-  if (label == settings_.sign_key) {
-    throw Error{ErrorKind::conflict, fmt::format("the certificate is not imported: {} is the signing key of provider "
-                                                 "{}, whose own certificate it would overwrite",
-                                                 label, settings_.name)}
+  if (label == settings_.sign_key || settings_.keys_of_cas.count(label) != 0) {
+    throw Error{
+        ErrorKind::conflict,
+        fmt::format("the certificate is not imported: {} is {} provider "
+                    "{}, whose own certificate it would overwrite",
+                    label, label == settings_.sign_key ? "the signing key of" : "a CA's key at", settings_.name)}
         .hint("correct `import_label`");
   }
   const Duration end = clock_.since_boot() + call.time_limit;

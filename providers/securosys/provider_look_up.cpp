@@ -58,7 +58,7 @@ const char* const kByHand =
 bool SecurosysProvider::may_be_ours(const Task& task, const ProviderCall& call) const {
   const std::optional<Bytes> payload = payload_of(task);
   if (!payload) return false;
-  if (settings_.mode == Mode::raw_signature) return equal(*payload, call.draft.to_be_signed);
+  if (settings_.mode != Mode::certificate) return equal(*payload, call.draft.to_be_signed);
   // The TSB's own TBSCertificate: its bytes cannot be known, its key can.
   const x509::ToBeSigned content = x509::what_is_to_be_signed(*payload);
   const auto* certificate = std::get_if<x509::TbsCertificate>(&content);

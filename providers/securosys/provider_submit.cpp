@@ -24,7 +24,7 @@ SignedMetaData SecurosysProvider::meta_data(const ProviderCall& call) {
 Secret SecurosysProvider::body(const ProviderCall& call) {
   std::string name;
   Secret inner;
-  if (settings_.mode == Mode::raw_signature) {
+  if (settings_.mode != Mode::certificate) {
     name = "signRequest";
     inner = inner_text(SignRequest{settings_.sign_key, key_password(), call.draft.to_be_signed,
                                    std::string(algorithm_word(x509::signature_algorithm(call.draft.algorithm).name)),
@@ -76,7 +76,7 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
 
   Verdict verdict =
-      client_->submit(settings_.mode == Mode::raw_signature ? Client::Creates::signature : Client::Creates::certificate,
+      client_->submit(settings_.mode == Mode::certificate ? Client::Creates::certificate : Client::Creates::signature,
                       text.reveal(), left, call.call_until);
   if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
 

@@ -125,7 +125,7 @@ void read_task_reader(Section& section, Settings& settings) {
 }
 
 void read_signing(Section& section, Settings& settings) {
-  settings.sign_key = section.text("sign_key");
+  settings.sign_key = section.optional_text("sign_key").value_or("");
   settings.key_password = section.optional_secret("key_password");
   settings.mode =
       section
@@ -133,6 +133,14 @@ void read_signing(Section& section, Settings& settings) {
           .value_or(Mode::raw_signature);
   const Section::Choices<std::optional<Generation>> generations{
       {"auto", std::nullopt}, {"classic", Generation::classic}, {"modern", Generation::modern}};
+  if (settings.mode == Mode::certificate && settings.sign_key.empty()) {
+    section.problem("sign_key", "is missing: the label of the key with which the TSB issues");
+  }
+  for (const char* const of_it : {"key_password", "issuer", "chain", "algorithm", "approval_policy"}) {
+    if (settings.sign_key.empty() && section.has(of_it)) {
+      section.problem(of_it, "is about sign_key, the key that this provider certifies with, and there is none");
+    }
+  }
   settings.generation = section.optional_choice("generation", generations).value_or(std::nullopt);
   settings.algorithm = section.optional_text("algorithm").value_or("");
   if (!settings.algorithm.empty()) {
@@ -180,6 +188,20 @@ Settings read_settings(const std::string& name, config::Section section) {
   read_task_reader(section, settings);
   settings.time_limit = section.optional_duration("time_limit").value_or(settings.time_limit);
   section.finish();
+  return settings;
+}
+
+Settings for_key_of_ca(Settings settings, const std::string& authority, const std::string& key,
+                       std::optional<config::SecretSource> password) {
+  settings.name = authority;
+  settings.mode = Mode::given_bytes;
+  settings.sign_key = key;
+  settings.key_password = std::move(password);
+  settings.algorithm.clear();
+  settings.issuer.reset();
+  settings.chain.reset();
+  settings.policy.reset();
+  settings.import_label.clear();
   return settings;
 }
 

@@ -32,9 +32,6 @@ constexpr auto kAlgorithms = std::to_array<AlgorithmRow>({
     {"ed25519", "EDDSA", Generation::modern},
 });
 
-// Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
-constexpr std::size_t kLongestPayload = 65'000;
-
 // What the issuing core builds from: the CSR; or, where somebody else made it, one for its key that asks what the order
 // asks, and that nobody signed: of a CSR that was brought only the key counts here.
 Bytes csr_as_ordered(const workflow::Order& order, ByteView csr) {
@@ -76,6 +73,12 @@ workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certific
   return draft;
 }
 
+std::string too_long(ByteView to_be_signed) {
+  if (to_be_signed.size() <= kLongestPayload) return {};
+  return fmt::format("what is to be signed has {} bytes; the HSM's approval format holds {}", to_be_signed.size(),
+                     kLongestPayload);
+}
+
 ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path& above,
                                 const workflow::ProviderCall& call) {
   using Csr = ca::Draft::Csr;
@@ -91,10 +94,8 @@ ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path&
   if (brought && !x509::signature_verifies(x509::parse_csr(draft.csr))) {
     faults.reasons.emplace_back("the certificate request is not signed by its own key");
   }
-  if (draft.to_be_signed.size() > kLongestPayload) {
-    faults.reasons.insert(faults.reasons.begin(),
-                          fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
-                                      draft.to_be_signed.size(), kLongestPayload));
+  if (std::string why = too_long(draft.to_be_signed); !why.empty()) {
+    faults.reasons.insert(faults.reasons.begin(), std::move(why));
   }
   return faults;
 }

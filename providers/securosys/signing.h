@@ -5,6 +5,8 @@
 #include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 
+#include <cstddef>
+#include <string>
 #include <string_view>
 
 // What the TSB signs with (its `signatureAlgorithm`), and what it is given in mode: raw-signature. There the
@@ -23,6 +25,12 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 // Throws as ca::draft_to_be_signed.
 workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certificate& issuer,
                                   const workflow::Order& order, ByteView csr, Instant now);
+
+// Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and labels.
+inline constexpr std::size_t kLongestPayload = 60'000;
+
+// Why the HSM's approval format does not hold these bytes to be signed; "" where it does.
+std::string too_long(ByteView to_be_signed);
 
 // ca::check_to_be_signed, and what the HSM's approval format can hold.
 ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path& above,

@@ -194,7 +194,11 @@ std::vector<LintFinding> lint_crl(ByteView to_be_signed, Instant now) {
 Bytes signed_crl(ByteView to_be_signed, const x509::Certificate& issuer, x509::Signer& key,
                  const x509::SignatureAlgorithm& algorithm, Instant now) {
   refuse_errors(lint_crl(to_be_signed, now));
-  const Bytes signature = key.sign(to_be_signed, algorithm);
+  return assembled_crl(to_be_signed, issuer, algorithm, key.sign(to_be_signed, algorithm));
+}
+
+Bytes assembled_crl(ByteView to_be_signed, const x509::Certificate& issuer, const x509::SignatureAlgorithm& algorithm,
+                    ByteView signature) {
   Bytes crl = x509::assemble(to_be_signed, algorithm, signature);
   if (!x509::is_signed_by(x509::parse_crl(crl).parts, issuer.spki())) {
     throw Error{ErrorKind::corrupt, "the CRL's signature does not verify with the issuer's key"};
@@ -222,8 +226,12 @@ std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer) {
   if (!x509::is_signed_by(list.parts, issuer.spki())) {
     throw Error{ErrorKind::invalid_input, "it is not signed by the CA's key"};
   }
-  if (!list.tbs.number) throw Error{ErrorKind::invalid_input, "it has no CRL number"};
-  return number_in(*list.tbs.number);
+  return crl_number(list.tbs);
+}
+
+std::uint64_t crl_number(const x509::TbsCertList& list) {
+  if (!list.number) throw Error{ErrorKind::invalid_input, "it has no CRL number"};
+  return number_in(*list.number);
 }
 
 }  // namespace hsmbridge::ca

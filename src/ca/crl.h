@@ -53,8 +53,15 @@ std::vector<LintFinding> lint_crl(ByteView to_be_signed, Instant now);
 Bytes signed_crl(ByteView to_be_signed, const x509::Certificate& issuer, x509::Signer& key,
                  const x509::SignatureAlgorithm& algorithm, Instant now);
 
+// The same of a signature that somebody else made, perhaps days ago. Throws corrupt where it does not verify.
+Bytes assembled_crl(ByteView to_be_signed, const x509::Certificate& issuer, const x509::SignatureAlgorithm& algorithm,
+                    ByteView signature);
+
 // Throws refused for an issuer whose key usage does not let it sign CRLs (RFC 5280 §4.2.1.3).
 void expect_crl_signer(const x509::Certificate& issuer);
+
+// Throws invalid_input for a list without a number, or with one that this program does not give.
+std::uint64_t crl_number(const x509::TbsCertList& list);
 
 // What somebody published as the CRL of this issuer: its number. Throws invalid_input for what is none, of another
 // issuer, without a number, or not signed by its key.

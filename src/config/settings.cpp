@@ -112,7 +112,10 @@ ProviderSettings read_provider(const std::string& name, Section& section,
     return provider;
   }
   try {
-    provider.search_lag = reader->second(name, section).search_lag;
+    ProviderFacts facts = reader->second(name, section);
+    provider.search_lag = facts.search_lag;
+    provider.key_at = std::move(facts.key_at);
+    provider.keeps_keys = std::move(facts.keeps_keys);
   } catch (const Error& error) {
     section.problem("type", error.message());
   }
@@ -298,6 +301,31 @@ void check_reference(Section& section, std::string_view key, const std::optional
   section.problem(key, fmt::format("'{}' is not among the {} of this file", *name, list));
 }
 
+// The keys of CAs that other providers keep: each is one CA's, and nobody else certifies with it.
+void check_kept_keys(const std::vector<ProviderSettings>& providers) {
+  for (auto ca = providers.begin(); ca != providers.end(); ++ca) {
+    if (!ca->key_at) continue;
+    Section section = ca->section;
+    const auto& [keeper, key] = *ca->key_at;
+    check_reference(section, "key", std::optional(keeper), providers, "providers");
+    for (const ProviderSettings& one : providers) {
+      if (one.name != keeper) continue;
+      if (!one.keeps_keys) {
+        section.problem("key",
+                        fmt::format("provider {} is of type {}, which keeps no key of a CA here", keeper, one.type));
+      } else if (*one.keeps_keys == key) {
+        section.problem("key", fmt::format("{} is the sign_key of provider {} too, which would certify past this CA's "
+                                           "serial numbers and revocations: leave sign_key out there, or take another "
+                                           "key",
+                                           key, keeper));
+      }
+    }
+    const auto other = std::find_if(providers.begin(), ca, [&](const auto& one) { return one.key_at == ca->key_at; });
+    if (other != ca)
+      section.problem("key", fmt::format("{} at provider {} is the key of {} too", key, keeper, other->name));
+  }
+}
+
 ProfileSettings read_profile(const std::string& name, Section& section, const Settings& settings) {
   static const Section::Choices<RenewKey> kRenewKeys{
       {"new", RenewKey::make}, {"same", RenewKey::same}, {"always-new", RenewKey::always_make}};
@@ -480,6 +508,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   settings.providers = read_named<ProviderSettings>(root, "providers", [&](const std::string& name, Section& section) {
     return read_provider(name, section, readers);
   });
+  check_kept_keys(settings.providers);
   settings.people = read_named<PersonSettings>(
       root, "people", [&](const std::string& name, Section& section) { return read_person(name, section, settings); });
   settings.profiles = read_named<ProfileSettings>(root, "profiles", [&](const std::string& name, Section& section) {

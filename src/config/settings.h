@@ -38,6 +38,14 @@ struct TokenSettings {
   Section section;
 };
 
+// The key of a CA of this bridge that another provider keeps.
+struct KeyAtProvider {
+  std::string provider;  // of this file
+  std::string key;       // what that provider calls it
+
+  bool operator==(const KeyAtProvider&) const = default;
+};
+
 // What every provider has. The keys of its own are in `section`, read by the provider's own reader, which ends with
 // section.finish().
 struct ProviderSettings {
@@ -51,6 +59,8 @@ struct ProviderSettings {
   std::optional<Duration> poll_first;
   std::optional<Duration> poll_longest;
   std::optional<unsigned> most_attempts;
+  std::optional<KeyAtProvider> key_at;    // of a CA whose key is there
+  std::optional<std::string> keeps_keys;  // ProviderFacts::keeps_keys
   Section section;
 };
 
@@ -177,6 +187,9 @@ std::string read_name(Section& section, std::string_view key);
 // What the workflow must know of a provider's own keys.
 struct ProviderFacts {
   Duration search_lag{};  // workflow::Timing::search_lag
+  std::optional<KeyAtProvider> key_at = {};
+  // Of a type that keeps keys of CAs: the one that it certifies with by itself, "" for none. Nothing: of any other type.
+  std::optional<std::string> keeps_keys = {};
 };
 // Reads the own keys of one provider and ends with section.finish(). Called within the one pass over the file, so that
 // its problems are reported together with all others; its exceptions become problems too.

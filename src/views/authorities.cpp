@@ -115,12 +115,13 @@ Json authority(const service::Authority& authority, const std::vector<std::optio
   const auto& view = authority.view;
   Json json = Json::object({{"name", authority.name},
                             {"file", view.file.string()},
-                            {"token", view.token},
                             {"key", view.key},
                             {"profiles", Json(view.profiles)},
                             {"serials_taken", static_cast<std::int64_t>(view.serials_taken)},
                             {"revoked", static_cast<std::int64_t>(view.revoked)},
                             {"obstacles", Json(view.obstacles)}});
+  json.set(view.key_provider.empty() ? "token" : "key_provider",
+           view.key_provider.empty() ? view.token : view.key_provider);
   if (view.crl_every) json.set("crl_every", duration_text(*view.crl_every));
   if (!view.crls.empty()) json.set("crls", crls(view.crls, at_urls));
   // Of a CA with one CRL: what it says, as before there were shards.

@@ -25,7 +25,7 @@ std::vector<std::string> misfits(const workflow::Record& record, const workflow:
     found.push_back(fmt::format("its note names our request {}, which is for provider {} and not for {}", id,
                                 order.provider, provider));
   }
-  if (order.enrolment() == nullptr) {
+  if (!order.brings_result()) {
     found.push_back(
         fmt::format("its note names our request {}, a {}, which asks for no signature", id, to_string(order.kind())));
   }
@@ -175,7 +175,8 @@ void ApprovalDesk::compare(ApprovalView& view) {
     view.compared = fmt::format("nothing: request {} is not in the store of this bridge", id.str());
     return;
   }
-  for (auto& misfit : misfits(*record, note, approvals_.provider())) expectation.known.push_back(std::move(misfit));
+  for (auto& misfit : misfits(*record, note, approvals_.provider_of(view.task)))
+    expectation.known.push_back(std::move(misfit));
   const auto state = workflow::to_string(workflow::name_of(record->state));
   if (is_over(record->state)) {
     expectation.known.push_back(

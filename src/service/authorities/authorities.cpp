@@ -79,6 +79,14 @@ void refuse_certified(workflow::Store& store, const workflow::KeyInfo& key, cons
       .hint("a CA has a key of its own: name another one under `key`");
 }
 
+// Its CSR would want the quorum of its key, before anything is requested.
+void refuse_key_at_provider(const Authority& made, const std::string& what, const std::string& instead) {
+  if (made.view.key_provider.empty()) return;
+  throw Error{ErrorKind::invalid_input, fmt::format("the key {} of the CA {} is at provider {}: {}", made.view.key,
+                                                    made.name, made.view.key_provider, what)}
+      .hint(instead);
+}
+
 // An open request makes the key.
 bool is_being_made(workflow::Store& store, const workflow::AuthorityView& view) {
   for (const auto& key : store.keys({std::nullopt, view.token, view.key})) {
@@ -116,6 +124,10 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
   NewRoot root{authority(bridge, name)};
   const auto& view = root.authority.view;
   refuse_existing(root.authority);
+  refuse_key_at_provider(
+      root.authority, "a root is made with a key in a token alone",
+      fmt::format("put a certificate that was made elsewhere at {}, then: hsmbridge provider test {}",
+                  view.file.string(), root.authority.name));
   if (!view.root_key) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("provider {} does not say what its certificate shall say (root: …)", root.authority.name)}
@@ -267,6 +279,11 @@ std::vector<std::optional<CrlAtUrl>> look_at_urls(const Authority& authority) {
 NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {
   const Authority made = authority(bridge, wanted.name);
   refuse_existing(made);
+  refuse_key_at_provider(
+      made, "its CSR is made there (POST /v1/certificate/request), under the quorum of that key",
+      fmt::format("with that CSR in a file: hsmbridge enroll --csr FILE --ca --provider {} --profile {} --install "
+                  "file:leaf:{}; or put a certificate there that another CA has issued",
+                  wanted.parent, wanted.profile, made.view.file.string()));
   if (wanted.parent == made.name) {
     throw Error{ErrorKind::invalid_input, fmt::format("{} is its own parent", made.name)}.hint(
         fmt::format("a root is made without one: hsmbridge ca init {}", made.name));

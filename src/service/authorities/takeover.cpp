@@ -59,9 +59,13 @@ void expect_to_publish(const std::vector<workflow::CrlPlace>& places, const std:
   for (const workflow::CrlPlace& place : places) expect_folder_takes_files(place.file);
 }
 
-// The private half signs a message that is no certificate and no CRL.
+// The private half, in a token, signs a message that is no certificate and no CRL.
 void prove_key(Bridge& bridge, Logbook& log, const Authority& authority, const x509::Certificate& issuer) {
   const auto& view = authority.view;
+  if (!view.key_provider.empty()) {
+    bridge.provider(authority.name)->test();  // throws where its key is another one
+    return;
+  }
   const auto ring = bridge.key_ring(view.token);
   const auto key = ring->find(view.key);
   const auto opened = ring->signer(
@@ -365,7 +369,8 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
     holds_ours = holds_ours && crl.place == Place::holds_ours;
   }
   const bool is_first = !holds_ours || !done.taken.nothing();
-  if (is_first || !adopted) {
+  // Where the key is at a provider it is a request, which waits for people: `ca crl` makes it.
+  if ((is_first || !adopted) && planned.authority.view.key_provider.empty()) {
     done.published = publish_crls(bridge, store, log, planned.authority.name, WhichCrls::all);
   }
   return done;
@@ -400,9 +405,8 @@ void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, c
   const bool has_shards = !crls.empty() && !crls.back().place.shard.empty();
   Takeover told;
   told.issuer = certificate.issuer;
-  told.revoked = {
-      {certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, "",
-       has_shards ? workflow::kEveryShard : ""}};
+  told.revoked = {{certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, "",
+                   has_shards ? workflow::kEveryShard : ""}};
   const Json fact = Json::object({{"provider", certificate.authority.name},
                                   {"issuer", certificate.issuer},
                                   {"serial", serial},

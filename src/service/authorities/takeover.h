@@ -17,7 +17,7 @@
 //   plan_takeover   reads the files, holds them against each other, the CA's certificate and the store, and lets the
 //                   key prove that it is the certificate's; nothing is written but the leaf of that
 //   take_over       the last CRL in its place, everything of it in the store in one transaction, and the first CRL
-//                   here, which revokes all that the last one did
+//                   here, which revokes all that the last one did (where the key is at a provider: with `ca crl`)
 namespace hsmbridge::service {
 
 // The files of the CA, as they were typed.
@@ -51,7 +51,7 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
 
 struct DoneTakeover {
   workflow::TakenOver taken;               // what was new; nothing where it was taken over before
-  std::optional<PublishedCrls> published;  // the first CRLs here; nothing where they are out already
+  std::optional<PublishedCrls> published;  // the first CRLs here; nothing where they are out already, or requests
 };
 DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
                        const PlannedTakeover& planned);

@@ -227,7 +227,8 @@ workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const w
   refuse_renewal(store, record);
   const auto& profile = bridge.settings().profile(old.profile);
   const auto csr = csr_in(file);
-  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
+  refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR",
+                           workflow::enrolment_of(old).content.content);
   CsrJudgement judgement = examine_csr(csr, bridge.weak_keys(), &store);
   // With the CSR before, also where its names were not copied: who made this one expects what it says.
   auto asked = workflow::enrolment_of(old).content;

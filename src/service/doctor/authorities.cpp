@@ -80,6 +80,9 @@ std::vector<Check> examine_authorities(Bridge& bridge, const ExaminedStore& stor
       issuer = certificate;
       check.what =
           fmt::format("{}, until {}", certificate.subject().to_string(), rfc3339(certificate.tbs.validity.not_after));
+      if (provider.key_at) {
+        check.what += fmt::format("; its key {} is at provider {}", provider.key_at->key, provider.key_at->provider);
+      }
       if (const auto why = opened->suspended(hex(sha256(certificate.subject().der())))) {
         check.health = Health::fault;
         check.what += "; it signs nothing: " + *why;

@@ -125,6 +125,15 @@ EffectOutcome draft_revocation(const workflow::Revoke& revocation, Instant now) 
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
+// Nor does a CRL: what it says is its CA's to know.
+EffectOutcome draft_crl(Dependencies& world, const workflow::Order& order, Instant now) {
+  auto added = provider_of(world, order)->draft(order, {}, now);
+  const auto summary = joined(added.notes, "; ");
+  auto draft = draft_of({}, std::move(added), now);
+  draft.summary = summary;
+  return outcome(workflow::DraftFrozen{std::move(draft)});
+}
+
 EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   const auto& order = claim.record.order;
   const auto* key = workflow::key_of(claim.record.state);
@@ -149,6 +158,7 @@ workflow::KeyRecord brought_key_record(const workflow::Key& key, const x509::Csr
 EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   if (const auto* revocation = order.revocation()) return draft_revocation(*revocation, now);
+  if (order.issues_crl()) return draft_crl(world, order, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
     throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
@@ -193,13 +203,13 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
   } else {
     try {
       reasons = provider->check(call_of(world, claim, parts, now, time_limit));
-      if (reasons.empty() && revokes == nullptr) reasons = fatal_once_signed(order, parts.draft, now);
+      if (reasons.empty() && order.brings_certificate()) reasons = fatal_once_signed(order, parts.draft, now);
     } catch (const Error& error) {
       if (!workflow::says_draft_is_outdated(error)) throw;
       return outcome(workflow::DraftTooOld{now - parts.draft.built_at, x509::bounded(error.message())});
     }
   }
-  if (revokes == nullptr) {
+  if (order.brings_certificate()) {
     if (const auto bad = bad_key_reasons(world, parts); !bad.empty()) {
       return outcome(workflow::DraftRefused{
           {std::string(to_string(ErrorKind::refused)),
@@ -207,13 +217,15 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
     }
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
-  std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)
-                                           : fmt::format("{} cannot carry out this request as profile {} requires",
-                                                         order.provider, order.profile);
+  std::string message = revokes != nullptr   ? fmt::format("{} cannot carry this revocation", order.provider)
+                        : order.issues_crl() ? fmt::format("{} cannot have this CRL signed", order.provider)
+                                             : fmt::format("{} cannot carry out this request as profile {} requires",
+                                                           order.provider, order.profile);
   for (const auto& reason : reasons) message += "\n  - " + reason;
   return outcome(workflow::DraftRefused{
       {std::string(to_string(ErrorKind::refused)), message,
-       revokes != nullptr ? "have it revoked where the CA takes revocations"
+       revokes != nullptr   ? "have it revoked where the CA takes revocations"
+       : order.issues_crl() ? ""
        // What would not verify below a CA, or is not in its own profile, nobody accepts by name.
        : able.full_profile ? "ask for something else, or change the profile or what the CA permits"
                            : "change the profile, or let it accept each of these by name (accept: […])"}});
@@ -248,7 +260,7 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
   std::shared_ptr<workflow::Provider> provider;
   try {
     // It was looked at with the draft, which may be days ago.
-    if (claim.record.order.revocation() == nullptr) {
+    if (claim.record.order.brings_certificate()) {
       if (const auto fault = compromised(&world.records(), parts_of(claim).key.spki)) {
         return outcome(workflow::SubmissionRefused{
             attempt, {std::string(to_string(ErrorKind::refused)), sentence_of(*fault), kNewKeyHint}});

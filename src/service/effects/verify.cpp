@@ -12,6 +12,7 @@
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"
 #include "x509/objects/certificate.h"
+#include "x509/objects/crl.h"
 #include "x509/objects/pkcs7.h"
 #include "x509/objects/spki.h"
 
@@ -173,10 +174,44 @@ void expect_like_cross_signed(const workflow::Order& order, const x509::Certific
 
 }  // namespace
 
+namespace {
+
+// A CRL is judged and published in one step by the CA that froze it. What became of it is a finding, and a fact of the
+// journal with that.
+EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const workflow::Verifying& state, Instant now,
+                                 Duration time_limit) {
+  const auto not_published = [](std::string why) {
+    return outcome(workflow::Verified{"", {{"crl-not-published", false, "not published: " + std::move(why)}}});
+  };
+  if (state.late) return not_published("its signature came after the request had been given up");
+  const auto list = x509::parse_tbs_cert_list(state.prepared.draft.to_be_signed);
+  if (list.next_update && *list.next_update <= now) {
+    return not_published("it was signed after its end, " + rfc3339(*list.next_update));
+  }
+  const auto provider = provider_of(world, claim.record.order);
+  try {
+    const auto made = dynamic_cast<workflow::CertificateAuthority&>(*provider).publish_signed(
+        call_of(world, claim, parts_of(claim), now, time_limit), state.result);
+    return outcome(
+        workflow::Verified{"",
+                           {{"crl-published", false,
+                             fmt::format("CRL {} of {} with {} revoked, valid until {}, is in {}; its SHA-256 is {}",
+                                         made.crl.number, claim.record.order.provider, made.entries,
+                                         rfc3339(made.crl.next_update), made.file.string(), made.crl.sha256)}}});
+  } catch (const Error& error) {
+    if (!is_of_the_content(error)) throw;
+    return outcome(workflow::ResultUnreadable{x509::bounded(error.message()),
+                                              is_still_there(world, claim.record.order, state.result)});
+  }
+}
+
+}  // namespace
+
 EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto* state = std::get_if<workflow::Verifying>(&claim.record.state);
   if (state == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};
+  if (order.issues_crl()) return publish_signed_crl(world, claim, *state, now, time_limit);
   const auto& received = state->result;
   const auto& draft = state->prepared.draft;
   workflow::Issued issued;

@@ -186,6 +186,7 @@ std::optional<std::string> authority_of(Bridge& bridge, KeyRing& ring, const Key
     if (own.certified && !possible.empty()) {
       return std::find(possible.begin(), possible.end(), *own.certified) != possible.end();
     }
+    if (!own.provider.empty()) return false;  // it is in no token
     return (same ? same(own.token) : own.token == ring.token()) && selects(ring, own.key, key);
   });
 }
@@ -197,7 +198,7 @@ std::optional<std::string> authority_of(Bridge& bridge, const SpkiHash& key) {
 
 std::optional<std::string> authority_to_be(Bridge& bridge, const std::string& token, const std::string& label) {
   return authority_where(bridge, [&](const std::string&, const workflow::AuthorityKey& own) {
-    return own.token == token && own.key == label;
+    return own.provider.empty() && own.token == token && own.key == label;
   });
 }
 

@@ -45,6 +45,8 @@ std::string of(const std::vector<workflow::Finding>& findings) {
 }
 
 std::string with_findings(const std::string& certificate, const std::vector<workflow::Finding>& findings) {
+  // Of a CRL, what became of it.
+  if (certificate.empty()) return findings.empty() ? "" : findings.front().explanation;
   return "certificate " + certificate.substr(0, 16) + (findings.empty() ? "" : ", " + of(findings));
 }
 
@@ -56,6 +58,7 @@ std::string detail_of(const workflow::EventBody& body) {
       Overloaded{
           [](const Created& e) {
             const Bytes& csr = e.order.brought_csr();
+            if (e.order.issues_crl()) return workflow::names_of(e.order);
             const auto what =
                 fmt::format("{} at {}, profile {}{}", workflow::names_of(e.order), e.order.provider, e.order.profile,
                             csr.empty() ? "" : ", for the CSR with SHA-256 " + hex(sha256(csr)));

@@ -131,8 +131,10 @@ void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted,
   if (wanted.cross) {
     add_to(resolved.judgement, judge_cross_csr(csr, wanted.cross->existing));
   } else {
-    refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR", csr.content);
     request.ask = ask_of_csr(csr.content, profile, wanted.wishes);
+    // What is asked for is the profile's word and the command's: a service may make CSRs of a CA that do not say so.
+    refuse_leaf_of_authority(authority_of(bridge, x509::spki_hash(csr.spki)), "the key of the CSR",
+                             request.ask.content);
     add_to(resolved.judgement,
            compare_csr(csr, request.ask, profile, bridge.provider(request.provider)->capabilities()));
   }

@@ -60,10 +60,11 @@ void CrlSchedule::look_at(const Ca& ca) {
   // The first one is a person's: of a CA that was elsewhere before, only `ca adopt` knows what it has to say.
   const bool is_begun = std::any_of(standing.crls.begin(), standing.crls.end(),
                                     [](const workflow::PlacedCrl& crl) { return crl.last.has_value(); });
+  const bool is_a_request = !authority.key().provider.empty();  // CrlRequests makes it
   for (workflow::PlacedCrl& crl : standing.crls) {
     State& state = states_[{ca.name, crl.place.shard}];
     const Duration next_try = std::max(state.publishing.next_try, pauses_[ca.name].next_try);
-    if (is_begun && standing.crl_every && !crl.due.empty() && clock_.since_boot() >= next_try) {
+    if (!is_a_request && is_begun && standing.crl_every && !crl.due.empty() && clock_.since_boot() >= next_try) {
       publish(ca, crl, state);
     } else if (crl.overdue) {
       tell(crl.last ? fmt::format("{}: its CRL is OVERDUE: the last one ended {}", spoken_crl(ca.name, crl.place),

@@ -15,7 +15,8 @@
 
 // The CRLs of the CAs of this bridge: each is published when it is due (`crl: every` of the CA) or something was
 // revoked since the last one. What its URL gives is looked at after that and each hour; a URL that gives something else,
-// and a CRL that is overdue, are alarms in the log.
+// and a CRL that is overdue, are alarms in the log. Where a service keeps the
+// key it is only the alarms (crl_requests.h).
 namespace hsmbridge::service {
 
 class CrlSchedule {

@@ -9,6 +9,7 @@
 #include "service/certificates/sweep.h"
 #include "service/effects/effects.h"
 #include "service/requests/requests.h"
+#include "service/worker/crl_requests.h"
 #include "service/worker/crl_schedule.h"
 #include "service/worker/left_out_watch.h"
 #include "workflow/engine/lane_pauses.h"
@@ -146,10 +147,13 @@ class Status final : public workflow::EngineObserver {
   std::optional<Instant> due_;
 };
 
-// Renewals, ends and retirements, between the requests.
+// Renewals, ends, retirements and CRLs that are requests, between the requests.
 std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::string& worker, Status& status) {
-  auto sweep = std::make_shared<Sweep>(place.settings(), Actor{"worker:" + worker, "process", {}}, random_bytes);
-  return [&place, &status, sweep, due = Duration::zero()](workflow::Store& store) mutable -> Duration {
+  const Actor actor{"worker:" + worker, "process", {}};
+  auto sweep = std::make_shared<Sweep>(place.settings(), actor, random_bytes);
+  auto crls = std::make_shared<CrlRequests>(place, actor);
+  return [&place, &status, sweep, crls, due = Duration::zero()](workflow::Store& store) mutable -> Duration {
+    crls->round(store);
     const auto since_boot = place.clock().since_boot();
     const bool sweeps = due <= since_boot;
     if (sweeps) {

@@ -32,7 +32,7 @@ template <>
 inline constexpr std::array kWords<EventBody>{HSMBRIDGE_EVENTS(HSMBRIDGE_WORD)};
 template <>
 inline constexpr std::array kWords<decltype(Order::what)>{to_string(Kind::enroll), to_string(Kind::renew),
-                                                          to_string(Kind::revoke)};
+                                                          to_string(Kind::revoke), to_string(Kind::issue_crl)};
 template <>
 inline constexpr std::array kWords<decltype(IssuedResult::product)>{"certificate"sv, "signature"sv, "file"sv};
 template <>
@@ -67,6 +67,7 @@ FIELDS(Enroll, v("token", x.token), v("key", x.key), v("content", x.content), v(
        v.some("cross_signs", x.cross_signs))
 FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor))
 FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
+FIELDS(IssueCrl)
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),
        v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age),
        v("local_approvals", x.local_approvals), v.some("approval", x.approval), v("wants_command", x.wants_command),

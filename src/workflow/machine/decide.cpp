@@ -56,7 +56,12 @@ std::string not_for_this_state(StateName state, EventName event) {
 
 // What a person may say depends on what was asked for.
 std::optional<std::string_view> not_for_this_kind(const Order& order, const Context& context) {
-  if (context.is<ResolvedAsCertificate>() && !order.brings_certificate()) return "a revocation has no certificate";
+  if (context.is<ResolvedAsCertificate>() && !order.brings_certificate()) {
+    return order.issues_crl() ? "a CRL is no certificate" : "a revocation has no certificate";
+  }
+  if (context.is<ResolvedAsDone>() && order.issues_crl()) {
+    return "only a revocation can be confirmed as done: give its reference at the provider";
+  }
   if (context.is<ResolvedAsDone>() && order.brings_certificate()) {
     return "only a revocation can be confirmed as done: supply the certificate, or its reference";
   }

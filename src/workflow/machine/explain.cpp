@@ -77,6 +77,7 @@ class Explainer {
  private:
   const RequestId& id() const { return record_.order.id; }
   bool revokes() const { return record_.order.revocation() != nullptr; }
+  bool is_crl() const { return record_.order.issues_crl(); }
   std::string predecessor() const {
     const Predecessor* predecessor = record_.order.predecessor();
     return predecessor == nullptr ? std::string{} : predecessor->certificate.substr(0, 12);
@@ -97,6 +98,7 @@ class Explainer {
   }
   // What an end without a result means for the certificate that is there.
   void still_valid() {
+    if (is_crl()) return offer(fmt::format("hsmbridge ca crl {}", record_.order.provider));
     if (predecessor().empty()) return;
     text_.what_happened +=
         fmt::format(" Certificate {} was not {}.", predecessor(), revokes() ? "revoked" : "replaced");
@@ -122,10 +124,14 @@ class Explainer {
     offer(command(id(), "resolve", "--done --reason TEXT"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
+  // What a person may bring instead of the provider's answer.
+  void offer_word_of_its_end() {
+    if (!is_crl()) offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+  }
   // Where only the provider can end it, and where a person can when it never does.
   void stuck_commands() {
     offer(command(id(), "wait"));
-    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer_word_of_its_end();
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void show(const Progress& progress) {
@@ -143,7 +149,9 @@ class Explainer {
   void tell(const Preparing& state) {
     say(state.again.empty() ? "The request was created; nothing has left this machine."
                             : fmt::format("It is being prepared again: {}.", state.again));
-    if (revokes()) {
+    if (is_crl()) {
+      next_by(EffectName::build_draft, "takes the next number, builds the CRL and freezes it");
+    } else if (revokes()) {
       next_by(EffectName::build_draft, fmt::format("writes down what is requested from {}", provider()));
     } else if (state.key && state.csr.empty()) {
       next_by(EffectName::sign_csr, "signs the CSR in the token");
@@ -156,7 +164,8 @@ class Explainer {
     waiting_commands();
   }
   void tell(const Prepared&) {
-    say(revokes()                             ? "What is requested is written down; nothing has left this machine."
+    say(is_crl()                              ? "The CRL is frozen; nothing has left this machine."
+        : revokes()                           ? "What is requested is written down; nothing has left this machine."
         : record_.order.brought_csr().empty() ? "Key and draft are ready and verified; nothing has left this machine."
                                               : "CSR and draft are ready and verified; nothing has left this machine.");
     next_by(EffectName::check_draft, "checks the draft against the policy and against what the provider can carry");
@@ -214,7 +223,7 @@ class Explainer {
     }
     offer(command(id(), "wait"));
     offer(command(id(), "resolve", "--reference REFERENCE"));
-    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer_word_of_its_end();
     offer(command(id(), "resolve", "--not-there --reason TEXT"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
@@ -269,17 +278,18 @@ class Explainer {
       text_.what_happened += fmt::format(" The provider cannot cancel it: {}.", state.cancel_note);
     }
     next_by(EffectName::poll, "asks for the final status");
-    text_.next += revokes() ? " A revocation that takes effect anyway is recorded."
-                            : " A certificate that arrives late is recorded, not installed.";
+    text_.next += is_crl()    ? " A signature that arrives late is recorded, and that CRL is not published."
+                  : revokes() ? " A revocation that takes effect anyway is recorded."
+                              : " A certificate that arrives late is recorded, not installed.";
   }
   void tell(const Retrieving& state) {
     if (state.unreadable > 0) {
-      say(fmt::format("The result from {} does not hold a readable certificate: {}.", provider(),
-                      state.provider_status));
+      say(fmt::format("The result from {} does not hold a readable {}: {}.", provider(),
+                      is_crl() ? "signature" : "certificate", state.provider_status));
       next_by(EffectName::retrieve, "asks for it again");
     } else {
       where(state.submission, state.provider_status);
-      next_by(EffectName::retrieve, "fetches the certificate");
+      next_by(EffectName::retrieve, is_crl() ? "fetches the signature" : "fetches the certificate");
     }
     stuck_commands();
   }
@@ -287,7 +297,7 @@ class Explainer {
     say(state.late ? "A result arrived after the request had been given up; it is stored."
                    : "The result has arrived and is stored.");
     if (state.not_yet) return not_yet(*state.not_yet);
-    next_by(EffectName::verify, "checks it against the request");
+    next_by(EffectName::verify, is_crl() ? "verifies and publishes the CRL" : "checks it against the request");
     stuck_commands();
   }
   void not_yet(const NotYet& early) {
@@ -331,7 +341,7 @@ class Explainer {
     text_.next = "Nothing until a person decides. Nothing is sent again automatically.";
     if (state.wish) text_.what_happened += given_up(*state.wish) + " If it is found, it is withdrawn.";
     if (!state.result) offer(command(id(), "resolve", "--reference REFERENCE"));
-    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer_word_of_its_end();
     offer(command(id(), "resolve", "--look-up"));
     if (state.result) {
       text_.what_happened += " It is stored; another look checks it again.";
@@ -349,6 +359,11 @@ class Explainer {
       ended(fmt::format("Certificate {} is revoked at {}, reason {}.", predecessor(), provider(),
                         record_.order.revocation()->reason));
       return offer("hsmbridge cert list --status revoked");
+    }
+    if (is_crl()) {
+      ended(state.late ? "The CRL was signed after the request had been given up." : "The CRL is signed and verified.");
+      for (const Finding& one : state.findings) text_.what_happened += fmt::format("\n  {}", one.explanation);
+      return offer(fmt::format("hsmbridge ca show {}", record_.order.provider));
     }
     // Who brought a CSR waits for the certificate, which is in no place then.
     const bool nowhere = !record_.order.brought_csr().empty() && enrolment_of(record_.order).targets.empty();
@@ -387,7 +402,10 @@ class Explainer {
     still_valid();
   }
   void tell(const Failed& state) {
-    ended(fmt::format("It failed and {}: {}.", revokes() ? "nothing was revoked" : "no certificate exists",
+    ended(fmt::format("It failed and {}: {}.",
+                      is_crl()    ? "no CRL was published"
+                      : revokes() ? "nothing was revoked"
+                                  : "no certificate exists",
                       state.message));
     if (!state.hint.empty()) text_.next = state.hint;
     still_valid();

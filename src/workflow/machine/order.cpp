@@ -16,6 +16,7 @@ constexpr std::size_t kLength = 8;  // octets of a length
 // What it asks for; of a revocation, what its certificate has. Nothing when that cannot be read: it is still revoked.
 std::optional<x509::Content> content_of(const Order& order) {
   if (const Enroll* enrolment = order.enrolment()) return enrolment->content.content;
+  if (order.predecessor() == nullptr) return std::nullopt;
   try {
     return x509::parse_certificate(order.predecessor()->der).content();
   } catch (const Error&) {
@@ -57,6 +58,7 @@ const Enroll& enrolment_of(const Order& order) {
 }
 
 std::string names_of(const Order& order) {
+  if (order.issues_crl()) return "CRL of " + order.provider;
   const auto content = content_of(order);
   if (!content) return "";
   std::string names;
@@ -96,6 +98,9 @@ std::string work_of(const Order& order) {
   if (const Predecessor* predecessor = order.predecessor()) {
     add(std::string(order.traits().name));
     add(predecessor->certificate);
+  } else if (order.issues_crl()) {
+    add(std::string(order.traits().name));
+    add(order.provider);
   } else if (const Enroll* enrolment = order.enrolment()) {
     add(enrolment->token);
     add(enrolment->key.selector);

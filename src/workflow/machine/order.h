@@ -88,12 +88,19 @@ struct Revoke {
   bool operator==(const Revoke&) const = default;
 };
 
+// The next CRL of a CA of this bridge (the order's provider) whose key is at a service: its signature may take days. What
+// it says is the CA's to know.
+struct IssueCrl {
+  bool operator==(const IssueCrl&) const = default;
+};
+
 // What a kind of order is: one row each, in the order of Order::what. A new kind is a struct, an alternative there and a
 // row here.
-enum class Kind { enroll, renew, revoke };
+enum class Kind { enroll, renew, revoke, issue_crl };
 enum class Product {
   certificate,
   nothing,  // it took effect, or it did not: the provider's word is all that comes back
+  crl,
 };
 struct KindTraits {
   Kind kind;
@@ -105,6 +112,7 @@ inline constexpr KindTraits kKinds[] = {
     {Kind::enroll, "enroll", true, Product::certificate},
     {Kind::renew, "renew", true, Product::certificate},
     {Kind::revoke, "revoke", false, Product::nothing},
+    {Kind::issue_crl, "issue-crl", false, Product::crl},
 };
 constexpr std::string_view to_string(Kind kind) {
   return kKinds[static_cast<std::size_t>(kind)].name;
@@ -126,7 +134,7 @@ struct Order {
   RequestId id;
   std::string provider;  // names in the configuration
   std::string profile;
-  std::variant<Enroll, Renew, Revoke> what;
+  std::variant<Enroll, Renew, Revoke, IssueCrl> what;
   Instant created_at{};
   std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
   std::optional<Instant> deadline;  // after it the request is withdrawn
@@ -141,11 +149,13 @@ struct Order {
   const KindTraits& traits() const { return kKinds[what.index()]; }
   Kind kind() const { return traits().kind; }
   bool brings_certificate() const { return traits().product == Product::certificate; }
+  bool brings_result() const { return traits().product != Product::nothing; }
   bool wants_approval() const { return approval.has_value() || local_approvals > 0; }
   // What it asks of a certificate, of an enrolment and of a renewal; null for a kind that brings none.
   const Enroll* enrolment() const;
   const Predecessor* predecessor() const;  // of a renewal and a revocation, else null
   const Revoke* revocation() const { return std::get_if<Revoke>(&what); }
+  bool issues_crl() const { return kind() == Kind::issue_crl; }
   std::string token() const;  // whose key it uses; "" for none
   // The CSR that somebody else made and that goes as it is: no token has a part in it. Empty for a key of ours.
   const Bytes& brought_csr() const;
@@ -157,12 +167,13 @@ struct Order {
 const Enroll& enrolment_of(const Order& order);
 
 // What must not be ordered twice at the same time: a key of one label to be made in one token; the same certificate for
-// the same key at the same provider; a renewal or a revocation of the same certificate. Lower-case hex SHA-256; equal
-// for two orders of the same work.
+// the same key at the same provider; a renewal or a revocation of the same certificate; a CRL of the same CA. Lower-case
+// hex SHA-256; equal for two orders of the same work.
 std::string work_of(const Order& order);
 
 // What its certificate is for, in one line for lists: "www.example.com, api.example.com", a name's kind left out where
 // it is dns; the subject where there are no names. Of a revocation, those of the certificate; "" when it cannot be read.
+// Of a CRL, whose it is.
 std::string names_of(const Order& order);
 // By what it is found: each of those names without its kind, and the common name of the subject; in lower case, once
 // each, in their order. Stores keep them: whoever changes this brings their rows up to it.

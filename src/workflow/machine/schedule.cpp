@@ -134,7 +134,7 @@ class Schedule {
 }  // namespace
 
 Duration absent_for_sure_after(const Order& order, const Timing& timing) {
-  return order.brings_certificate() ? std::max(timing.settle, timing.search_lag) : timing.settle;
+  return order.brings_result() ? std::max(timing.settle, timing.search_lag) : timing.settle;
 }
 
 Duration pause_between_looks(Duration waited, Duration sure, const Timing& timing) {

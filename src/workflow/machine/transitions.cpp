@@ -9,11 +9,11 @@
 namespace hsmbridge::workflow {
 namespace {
 
-// A kind that brings no certificate is over when it is done: a provider that speaks of something to fetch has not said
+// A kind that brings nothing is over when it is done: a provider that speaks of something to fetch has not said
 // what became of it.
 RequestStatus status_for(const Order& order, RequestStatus status) {
   const bool speaks_of_a_result = status == RequestStatus::ready || status == RequestStatus::handed_out;
-  return speaks_of_a_result && !order.brings_certificate() ? RequestStatus::unrecognised : status;
+  return speaks_of_a_result && !order.brings_result() ? RequestStatus::unrecognised : status;
 }
 
 }  // namespace
@@ -126,12 +126,12 @@ State landed(const Context& context, PreparedRequest prepared, Submission submis
   const auto unresolved = [&](std::string why) {
     return Unresolved{std::move(prepared), std::move(submission), std::move(why), {}, wish};
   };
-  if (const IssuedResult* result = result_in(context); result != nullptr && order.brings_certificate()) {
+  if (const IssuedResult* result = result_in(context); result != nullptr && order.brings_result()) {
     return Verifying{std::move(prepared), std::move(submission), *result, wish.has_value()};
   }
   switch (status_for(order, report.status)) {
     case RequestStatus::done:
-      if (!order.brings_certificate()) return revoked(order, prepared);
+      if (!order.brings_result()) return revoked(order, prepared);
       [[fallthrough]];
     case RequestStatus::handed_out:
       return unresolved(

@@ -33,7 +33,7 @@ Next reference_gone(const Waiting& state, const Context& context, State when_con
 template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
   if (is_word_of_a_person(context)) {
-    if (context.order.brings_certificate()) {
+    if (context.order.brings_result()) {
       return refuse("the provider is working on it: cancel it, which withdraws it there");
     }
     return at_any_time(state.prepared, state.submission, false, context);

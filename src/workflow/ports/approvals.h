@@ -55,6 +55,8 @@ class Approvals {
   virtual ~Approvals() = default;
   virtual const std::string& approver() const = 0;  // a person of the configuration; "" for the provider's own account
   virtual const std::string& provider() const = 0;
+  // The provider of this bridge whose requests such a task is for: a CA of ours may have its key there.
+  virtual std::string provider_of(const ApprovalTask&) const { return provider(); }
   // Every open task of the approver, oldest first, without what came beside its bytes. Where an account decides: none,
   // since such a provider tells only of what it is asked about.
   virtual std::vector<ApprovalTask> list() = 0;

@@ -238,6 +238,7 @@ struct PlacedCrl {
 struct CrlStanding {
   std::optional<Bytes> certificate;
   std::vector<PlacedCrl> crls;        // none: it publishes none
+  Duration crl_life{};                // how long each is valid
   std::optional<Duration> crl_every;  // its schedule; nothing: they are published by hand alone
 };
 // A CA whose key this bridge uses itself, as it is now.
@@ -245,6 +246,7 @@ struct AuthorityView : CrlStanding {
   std::filesystem::path file;  // of its certificate
   std::vector<Bytes> chain;
   std::string token, key;                 // names in the configuration, and what selects the key
+  std::string key_provider;               // the service that keeps the key, a provider; then there is no token
   std::vector<std::string> accept;        // flaws that the key may have
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
   std::vector<std::string> profiles;
@@ -262,11 +264,11 @@ struct MadeCrl {
 
 // The key of a CA of this bridge.
 struct AuthorityKey {
-  std::string token, key;             // as in AuthorityView
+  std::string token, key, provider;   // as in AuthorityView: token, key, key_provider
   std::optional<SpkiHash> certified;  // in its certificate; nothing where none is there, or it cannot be read
 };
 
-// Certifies with a key of ours.
+// Certifies with a key of ours, in a token or at a service.
 class CertificateAuthority {
  public:
   virtual ~CertificateAuthority() = default;
@@ -286,8 +288,13 @@ class CertificateAuthority {
   // Signs the CRL of that shard, or with "" the complete one, under the next number and puts it in its file in one step,
   // where nobody has put a newer one, and reads it back. Throws invalid_input where none is configured, conflict for a
   // file that holds something else or a newer CRL and where a revocation would be on no CRL, refused for a CA that may
-  // not sign CRLs, unavailable.
+  // not sign CRLs, unavailable. Not for a key at a service: its CRL is a request (Kind::issue_crl), drafted and
+  // submitted as every other.
   virtual MadeCrl publish_crl(const std::string& shard, Instant now) = 0;
+  // The end of such a request: its frozen bytes with the signature that came back, verified and put in their file in the
+  // same way. Repeatable: what is there is not done again. Throws corrupt where no CRL can be made of it, and what
+  // publish_crl throws.
+  virtual MadeCrl publish_signed(const ProviderCall& call, const IssuedResult& signature) = 0;
 };
 
 // Approves and rejects there, as the user whose credentials the provider was configured with.

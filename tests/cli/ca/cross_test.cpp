@@ -359,8 +359,7 @@ TEST_CASE_METHOD(Crossing, "it waits for approvals and for the operator's comman
   CHECK(cli.run({"request", "wait", id, "--timeout", "20s"}).status == 3);
   CHECK(signatures() == before);
   const auto shown_to_command = cli.run({"request", "command", id});
-  const auto commanded =
-      cli.run({"request", "command", id, "--yes", "--sha256", sha256_in(shown_to_command.err)});
+  const auto commanded = cli.run({"request", "command", id, "--yes", "--sha256", sha256_in(shown_to_command.err)});
   INFO(commanded.out << commanded.err);
   CHECK(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 0);
   CHECK(signatures() != before);

@@ -197,3 +197,21 @@ TEST_CASE("what a CA cannot be told is a problem with its place") {
             .find("is for requests of the profile web, and another one is too") != std::string::npos);
   CHECK(problems(kLeast + "    root: {validity: 10d}\n").find("must say what the CA is called") != std::string::npos);
 }
+
+TEST_CASE("a CA's key is in a token or at a provider") {
+  const std::string at_tsb = "    certificate: issuing.pem\n    key: {provider: tsb, key: issuing-2026}\n";
+  const auto settings = read(at_tsb);
+  REQUIRE(settings.key_service);
+  CHECK(settings.key_service->provider == "tsb");
+  CHECK(settings.key.key == "issuing-2026");
+  CHECK(settings.key.token.empty());
+  CHECK_FALSE(settings.key_service->password);
+  CHECK(read("    certificate: issuing.pem\n    key: {provider: tsb, key: k, password: 'env:PW'}\n")
+            .key_service->password);
+  CHECK_FALSE(read(kLeast).key_service);
+  CHECK(problems("    certificate: issuing.pem\n    key: {provider: tsb, token: ca, key: k}\n")
+            .find("names both a token and a provider") != std::string::npos);
+  CHECK(problems("    certificate: issuing.pem\n    key: {provider: tsb, key: k, accept: [key-not-local]}\n")
+            .find("accept") != std::string::npos);
+  CHECK(problems(at_tsb + "    root: {subject: {CN: Root}}\n").find("is for a key in a token") != std::string::npos);
+}

@@ -14,6 +14,13 @@ TEST_CASE("nothing is imported over the CA's certificate or to another key") {
                     Catch::Contains("own certificate it would overwrite"));
   CHECK(bench.transport->sent.empty());
 
+  TsbBench authority;
+  authority.settings.import_label = "issuing-2026";
+  authority.settings.keys_of_cas = {"issuing-2026"};
+  CHECK_THROWS_WITH(authority.provider().confirm(authority.call(), {authority.ca.certificate.der, {}}),
+                    Catch::Contains("issuing-2026 is a CA's key at provider tsb, whose own certificate"));
+  CHECK(authority.transport->sent.empty());
+
   TsbBench other;
   other.settings.import_label = "sub";
   other.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});

@@ -107,6 +107,20 @@ TEST_CASE("a submission whose tasks are there is found by its mark") {
   }
 }
 
+TEST_CASE("bytes that a CA froze are found by them and by the mark, whatever they are") {
+  Lost lost;
+  lost.settings = for_key_of_ca(lost.settings, "issuing", "issuing-2026", std::nullopt);
+  lost.made.reset();
+  lost.order.what = IssueCrl{};
+  lost.draft.csr.clear();
+  lost.draft.to_be_signed = Bytes{0x30, 0x03, 0x02, 0x01, 0x07};
+  lost.tasks(lost.task("t3", lost.order.id.str(), 1, to_bytes("x")) + "," + lost.mine("t4"));
+  lost.tasks(lost.mine("t4", kStatus));
+  const LookUpAnswer answer = lost.provider().look_up(lost.call());
+  REQUIRE(std::holds_alternative<Found>(answer));
+  CHECK(std::get<Found>(answer).report.reference == ProviderReference("r9"));
+}
+
 TEST_CASE("a look-up that is refused ends with a person and trouble on the way is tried again") {
   for (const auto& refusal : {tsb_refusal(400, 405), tsb_refusal(400, 403), tsb_refusal(403, 451),
                               tsb_refusal(401, 416), tsb_refusal(401, 631)}) {

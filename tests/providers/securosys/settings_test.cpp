@@ -166,3 +166,30 @@ TEST_CASE("a proxy is an address without a name or password") {
     CHECK(problems(folder, kLeast + "    proxy: \"" + proxy + "\"\n").find("http://HOST:PORT") != std::string::npos);
   }
 }
+
+TEST_CASE("a provider without a key of its own keeps those of CAs, and is told nothing about one") {
+  const test::TempFolder folder;
+  const std::string least = "    url: https://tsb.example:8443\n";
+  CHECK(read(folder, least).sign_key.empty());
+  CHECK(problems(folder, least + "    mode: certificate\n").find("providers.tsb.sign_key: is missing") !=
+        std::string::npos);
+  for (const char* const line : {"key_password: env:PW", "issuer: ca.pem", "algorithm: rsa-sha256"}) {
+    CHECK(problems(folder, least + "    " + line + "\n").find("is about sign_key") != std::string::npos);
+  }
+}
+
+TEST_CASE("what is said of the provider's own key is not said of a CA's") {
+  const test::TempFolder folder;
+  const Settings own = read(folder, kLeast +
+                                        "    key_password: env:PW\n    issuer: ca.pem\n    algorithm: rsa-sha256\n"
+                                        "    import_label: web\n    result_once: true\n");
+  const Settings settings = for_key_of_ca(own, "issuing", "issuing-2026", std::nullopt);
+  CHECK(settings.name == "issuing");
+  CHECK(settings.sign_key == "issuing-2026");
+  CHECK(settings.mode == Mode::given_bytes);
+  CHECK_FALSE(settings.key_password);
+  CHECK_FALSE(settings.issuer);
+  CHECK(settings.algorithm.empty());
+  CHECK(settings.import_label.empty());
+  CHECK(settings.result_once);
+}

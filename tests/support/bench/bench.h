@@ -50,6 +50,7 @@ class Bench {
   ~Bench();
 
   Cli& cli() { return cli_; }
+  const Cli& cli() const { return cli_; }
   std::filesystem::path operator/(const std::string& name) const { return cli_ / name; }
   CliResult run(const std::vector<std::string>& arguments) const { return cli_.run(arguments); }
   // hsmbridge-rig WORDS --dir rig.

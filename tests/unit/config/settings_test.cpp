@@ -366,3 +366,48 @@ TEST_CASE("lists of weak keys are files beside the configuration") {
   CHECK(read("weak_keys: [weak.txt, /usr/share/weak.txt]\n").weak_keys ==
         std::vector<fs::path>{"/etc/hsmbridge/weak.txt", "/usr/share/weak.txt"});
 }
+
+namespace {
+
+// As the readers of the two types tell it.
+std::string problems_of_keys(const std::string& providers) {
+  const ProviderReader ca = [](const std::string&, Section section) {
+    ProviderFacts facts;
+    facts.key_at = {section.text("at"), section.text("key")};
+    section.finish();
+    return facts;
+  };
+  const ProviderReader keeper = [](const std::string&, Section section) {
+    ProviderFacts facts;
+    facts.keeps_keys = section.optional_text("sign_key").value_or("");
+    section.finish();
+    return facts;
+  };
+  const ProviderReader other = [](const std::string&, Section section) {
+    section.finish();
+    return ProviderFacts{};
+  };
+  try {
+    read_settings(Document::parse("providers:\n" + providers, "test.yaml", "/etc/hsmbridge"),
+                  {{"ca", ca}, {"tsb", keeper}, {"cloud", other}});
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a key that another provider keeps is one CA's, at a provider that keeps keys and has another one itself") {
+  const std::string ca = "  issuing: {type: ca, at: tsb, key: issuing-2026}\n";
+  const std::string tsb = "  tsb: {type: tsb}\n";
+  CHECK(problems_of_keys(ca + tsb).empty());
+  CHECK(problems_of_keys(ca + "  tsb: {type: tsb, sign_key: ca-key}\n").empty());
+  CHECK(problems_of_keys(ca).find("'tsb' is not among the providers of this file") != std::string::npos);
+  CHECK(problems_of_keys(ca + "  tsb: {type: cloud}\n").find("is of type cloud, which keeps no key of a CA here") !=
+        std::string::npos);
+  CHECK(problems_of_keys(ca + "  tsb: {type: tsb, sign_key: issuing-2026}\n")
+            .find("issuing-2026 is the sign_key of provider tsb too, which would certify past") != std::string::npos);
+  CHECK(problems_of_keys(ca + tsb + "  other: {type: ca, at: tsb, key: issuing-2026}\n")
+            .find("issuing-2026 at provider tsb is the key of issuing too") != std::string::npos);
+}

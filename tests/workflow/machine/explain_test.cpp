@@ -77,6 +77,25 @@ TEST_CASE("who revokes is offered words that end a revocation, and no certificat
   CHECK(text.what_happened.find("was not revoked") == std::string::npos);
 }
 
+TEST_CASE("who waits for a CRL is offered no certificate to bring and no word that it is done") {
+  Verifying verifying = sample<Verifying>();
+  verifying.not_yet.reset();
+  for (const State& state :
+       {State(Preparing{}), State(sample<Prepared>()), State(sample<LookingUp>()), State(sample<AwaitingApproval>()),
+        State(sample<Withdrawing>()), State(sample<Retrieving>()), State(verifying), State(sample<Unresolved>()),
+        State(sample<Completed>()), State(sample<Rejected>()), State(sample<Failed>())}) {
+    INFO(to_string(name_of(state)));
+    const Explanation text = explain({crl(), state, 3, kStart}, {}, {}, kStart);
+    std::string all = text.what_happened + "|" + text.next + "|";
+    for (const auto& line : text.commands) all += line + "|";
+    CHECK(all.find("ertificate") == std::string::npos);
+    CHECK(all.find("--done") == std::string::npos);
+    CHECK_FALSE(text.commands.empty());
+  }
+  const Explanation rejected = explain({crl(), Rejected{"bob", "no"}, 3, kStart}, {}, {}, kStart);
+  CHECK(rejected.commands == std::vector<std::string>{"hsmbridge ca crl issuing"});
+}
+
 TEST_CASE("an unresolved request names every way to resolve it and promises not to send again") {
   const Explanation text = of(sample<Unresolved>());
   CHECK(text.next.find("Nothing is sent again") != std::string::npos);

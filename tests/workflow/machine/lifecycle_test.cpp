@@ -85,6 +85,43 @@ TEST_CASE("a provider that speaks of a certificate has not said that it is revok
         StateName::unresolved);
 }
 
+TEST_CASE("a CRL passes through without a key or a CSR, and is verified like any result") {
+  const Order order = crl();
+  CHECK(identities(begin(order, Timing{}).effects) == Names{"build_draft"});
+  CHECK(lane_of(Effect{EffectName::build_draft, {}, 0, {}}, order) == "provider:issuing");
+  Draft draft;
+  draft.to_be_signed = Bytes{4, 5};
+  draft.built_at = kStart;
+  const Decision frozen = go(order, Preparing{}, DraftFrozen{draft});
+  const Decision accepted = go(order, frozen.next, DraftAccepted{});
+  CHECK(identities(accepted.effects) == Names{"submit:1"});
+  const Decision started = go(order, accepted.next, AttemptStarted{1, "w", kStart + 60s});
+  const Decision taken = go(order, started.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
+  CHECK(name_of(taken.next) == StateName::awaiting_approval);
+  const Decision result = go(order, taken.next, received());
+  REQUIRE(name_of(result.next) == StateName::verifying);
+  CHECK(identities(result.effects) == Names{"verify"});
+  const Decision done = go(order, result.next, Verified{"", {{"crl-published", false, "CRL 1"}}});
+  CHECK(name_of(done.next) == StateName::completed);
+  CHECK(done.records.empty());
+  // A word alone is not the signature, nor can a person say that it is done.
+  CHECK(name_of(go(order, sample<AwaitingApproval>(), Reported{report(RequestStatus::done)}).next) ==
+        StateName::unresolved);
+  CHECK(refused(order, sample<Unresolved>(), ResolvedAsDone{"seen"}).find("only a revocation") != std::string::npos);
+  CHECK(refused(order, sample<Unresolved>(), ResolvedAsCertificate{issued()}).find("a CRL is no certificate") !=
+        std::string::npos);
+}
+
+TEST_CASE("two CRLs of one CA are the same work, and of two CAs are not") {
+  Order other = crl();
+  other.id = RequestId("another");
+  CHECK(work_of(other) == work_of(crl()));
+  other.provider = "root";
+  CHECK(work_of(other) != work_of(crl()));
+  CHECK(names_of(crl()) == "CRL of issuing");
+  CHECK(search_names(crl()).empty());
+}
+
 TEST_CASE("making a revocation marks the certificate and a compromised key") {
   const std::vector<StatusChange> expected{{Of::certificate, "5eed", {}, "revoking"},
                                            {Of::key, "ab12", {"active", "retired", "destroyed"}, "compromised"}};

@@ -42,6 +42,13 @@ inline Order revocation() {
   test::make_revocation(revocation, predecessor(), "keyCompromise");
   return revocation;
 }
+inline Order crl() {
+  Order crl = order();
+  crl.provider = "issuing";
+  crl.profile.clear();
+  crl.what = IssueCrl{};
+  return crl;
+}
 // For a CSR that somebody else made: its key is in no token.
 inline Order brought() {
   Order brought = order();
@@ -52,7 +59,7 @@ inline Order brought() {
   return brought;
 }
 inline std::vector<Order> every_order() {
-  return {order(), renewal(), revocation(), brought()};
+  return {order(), renewal(), revocation(), brought(), crl()};
 }
 
 inline Key key() {

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "service/authorities/authorities.h"
+#include "service/authorities/crl_request.h"
 #include "service/authorities/cross_sign.h"
 #include "service/authorities/takeover.h"
 #include "tools/hsmbridge/command/commands.h"
@@ -152,12 +153,22 @@ ExitCode check_crl(Invocation& invocation) {
   return code_of_urls(at_urls).value_or(ExitCode::done);
 }
 
+// Whoever has it signed approves at a service, perhaps tomorrow: typed again it goes on with what waits.
+ExitCode request_crl(Invocation& invocation, Wiring& wiring, workflow::Store& store, const std::string& name) {
+  const auto asked = service::request_crl(wiring.actor(), wiring, store, name);
+  if (asked.how == service::CrlRequest::How::open) {
+    invocation.output.note(fmt::format("request {} for the CRL is open: going on with it", asked.id.str()));
+  }
+  return finish(invocation.output, wiring, store, asked.id, Pace{});
+}
+
 ExitCode publish_crl(Invocation& invocation) {
   if (invocation.arguments.has("--check")) return check_crl(invocation);
   CommandContext context(invocation);
   auto& wiring = context.configured();
   const auto store = wiring.store();
   const auto name = invocation.arguments.required("NAME");
+  if (service::crl_is_a_request(wiring, name)) return request_crl(invocation, wiring, *store, name);
   const auto which = invocation.arguments.has("--all") ? service::WhichCrls::all : service::WhichCrls::due;
   const auto published = service::publish_crls(wiring, *store, context.log(), name, which);
   invocation.output.result("hsmbridge.ca-crl/1", views::made_crls(name, published), made_crls_text(name, published));
@@ -196,7 +207,9 @@ ExitCode take_over(Invocation& invocation, From from, std::string_view what) {
       service::plan_takeover(wiring, *store, context.log(), name, sources_of(invocation.arguments, from), from);
   for (const auto& note : planned.inventory.notes) invocation.output.warning(safe(note));
   if (!invocation.arguments.has("--yes")) {
-    const auto question = fmt::format("{}, and publish its next CRL?", takeover_question(what, planned));
+    const bool publishes = planned.authority.view.key_provider.empty();
+    const auto question =
+        fmt::format("{}{}?", takeover_question(what, planned), publishes ? ", and publish its next CRL" : "");
     if (!commandline::confirm(invocation.output, question, "give --yes to go on without being asked")) {
       throw Error{ErrorKind::refused, "not confirmed, nothing was taken over"};
     }
@@ -354,7 +367,7 @@ std::vector<Command> ca_commands() {
         {"--all", "", "of a CA with shards: sign each of them, and not only those that are due"}},
        {name},
        publish_crl,
-       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable},
+       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
        "It is written to the `file` of the provider's `crl` in one step, and read back. Its number\n"
        "follows the last one; a file that holds a newer CRL, or something else, is not touched.\n"
        "Then it is fetched from the `url`, where there is one. When that gives another one, the\n"
@@ -363,7 +376,9 @@ std::vector<Command> ca_commands() {
        "with `shards` each one that is due is signed and published.\n"
        "With `every` in `crl` of the provider `hsmbridge run` does it: when it is due, and after\n"
        "a revocation. Without it, type it after a revocation, and again before the last one\n"
-       "ends (`ca list`).\n"},
+       "ends (`ca list`).\n"
+       "Where the key is at a provider the CRL is a request, which its quorum approves there: typed\n"
+       "again it goes on with the open one, and publishes what is signed.\n"},
       {"ca", "list", "List the CAs whose keys this bridge uses", {}, {}, list_authorities, exits, ""},
       {"ca",
        "show",

@@ -64,6 +64,11 @@ void add_crls(commandline::Fields& fields, const workflow::AuthorityView& view, 
   if (!due.empty()) fields.add("CRL due", due);
 }
 
+// "in token ca", "at provider tsb"
+std::string place_of(const workflow::AuthorityView& view) {
+  return view.key_provider.empty() ? "in token " + safe(view.token) : "at provider " + safe(view.key_provider);
+}
+
 }  // namespace
 
 std::string authorities_text(const std::vector<service::Authority>& all) {
@@ -73,7 +78,8 @@ std::string authorities_text(const std::vector<service::Authority>& all) {
     const auto certificate = certificate_of(one);
     table.row({one.name, certificate ? rfc3339(certificate->tbs.validity.not_after) : "-",
                one.view.obstacles.empty() ? "yes" : "no", std::to_string(one.view.serials_taken), crl_text(one.view),
-               fmt::format("{}/{}", safe(one.view.token), safe(one.view.key)),
+               one.view.key_provider.empty() ? fmt::format("{}/{}", safe(one.view.token), safe(one.view.key))
+                                             : fmt::format("{} {}", safe(one.view.key), place_of(one.view)),
                certificate ? safe(certificate->subject().to_string()) : "-"});
   }
   return table.text();
@@ -90,11 +96,10 @@ std::string authority_text(const service::Authority& authority, const AtUrls& at
     fields.add("Serial", x509::serial_text(certificate->serial()));
     fields.add("Valid", fmt::format("{} to {}", rfc3339(certificate->tbs.validity.not_before),
                                     rfc3339(certificate->tbs.validity.not_after)));
-    fields.add("Key",
-               fmt::format("{} {} in token {}", x509::key_text(certificate->spki()), safe(view.key), safe(view.token)));
+    fields.add("Key", fmt::format("{} {} {}", x509::key_text(certificate->spki()), safe(view.key), place_of(view)));
     fields.add("SHA-256", hex(sha256(*view.certificate)));
   } else {
-    fields.add("Key", fmt::format("{} in token {}", safe(view.key), safe(view.token)));
+    fields.add("Key", fmt::format("{} {}", safe(view.key), place_of(view)));
   }
   fields.add("Certificate", safe(view.file.string()));
   fields.add("Profiles", safe(joined(view.profiles)));
@@ -147,6 +152,9 @@ std::string takeover_text(const service::PlannedTakeover& planned, const service
   if (planned.left_out > 0) fields.add("Not read", fmt::format("{} files without a certificate", planned.left_out));
   std::string text = fields.text();
   if (done.published) text += made_crls_text(planned.authority.name, *done.published);
+  if (!planned.authority.view.key_provider.empty()) {
+    text += fmt::format("its next CRL is a request there: hsmbridge ca crl {}\n", safe(planned.authority.name));
+  }
   return text;
 }
 

@@ -91,7 +91,7 @@ std::string for_text(const service::RequestView& view, const service::RequestRow
   if (row.kind == workflow::Kind::renew) {
     return fmt::format("renewal of certificate {} ({}), key {}", row.predecessor, row.what, row.key);
   }
-  return row.what + ", key " + row.key;
+  return row.kind == workflow::Kind::issue_crl ? row.what : row.what + ", key " + row.key;
 }
 
 std::string indented(const std::vector<std::string>& lines, std::string_view indent) {
@@ -169,9 +169,9 @@ std::string show_text(const service::RequestView& view, Instant now) {
     fields.add("Cross-signs", "the CA that has the certificate " + hex(sha256(asked->cross_signs)));
   }
   if (const auto* revocation = order.revocation()) fields.add("Reason", safe(revocation->reason));
-  fields.add("Provider", safe(order.provider + ", profile " + order.profile));
-  if (!revokes(view)) fields.add("Key", safe(row.key));
-  if (const auto* key = workflow::key_of(state); key != nullptr && !revokes(view)) {
+  fields.add("Provider", safe(order.provider + (order.profile.empty() ? "" : ", profile " + order.profile)));
+  if (order.traits().needs_key) fields.add("Key", safe(row.key));
+  if (const auto* key = workflow::key_of(state); key != nullptr && order.traits().needs_key) {
     fields.add("Key URI", safe(key->uri));
     fields.add("SPKI SHA-256", key->spki.str());
   }

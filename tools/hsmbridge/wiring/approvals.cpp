@@ -101,6 +101,22 @@ workflow::RecordFact recorder(CommandContext& context, commandline::Output& outp
   };
 }
 
+// Where those decide whose key signs for a provider: at the one that keeps a CA's key.
+const config::ProviderSettings& keeper_of(const config::Settings& settings, const config::ProviderSettings& provider) {
+  return provider.key_at ? settings.provider(provider.key_at->provider) : provider;
+}
+
+// Of a person whose entry names none, nor the command: the only one at which people decide with their keys.
+const config::ProviderSettings& only_keeper(const config::Settings& settings) {
+  const config::ProviderSettings* found = nullptr;
+  for (const auto& provider : settings.providers) {
+    if (provider_type(provider).approvers != Approvers::with_a_key) continue;
+    if (found != nullptr) return settings.provider("");  // throws what can be named
+    found = &provider;
+  }
+  return found != nullptr ? *found : settings.provider("");
+}
+
 std::unique_ptr<workflow::Approvals> with_a_key(Wiring& wiring, const config::PersonSettings& person,
                                                 const config::ProviderSettings& provider, workflow::RecordFact record) {
   if (provider_type(provider).approvers != Approvers::with_a_key) {
@@ -116,9 +132,11 @@ std::unique_ptr<workflow::Approvals> with_a_key(Wiring& wiring, const config::Pe
                                Json::object({{"person", person.name}}), person.accept_key},
                               record)
                      .signer;
-  auto there = securosys_parts(provider, wiring.provider_needs());
+  const auto needs = wiring.provider_needs();
+  auto there = securosys_parts(provider, needs);
   parts.client = std::move(there.client);
-  parts.sign_key = there.settings.sign_key;
+  if (!there.settings.sign_key.empty()) parts.sign_keys[there.settings.sign_key] = provider.name;
+  for (const auto* ca : needs.cas_at(provider.name)) parts.sign_keys[ca->key_at->key] = ca->name;
   parts.limit = there.settings.time_limit;
   find_application_key(there.settings, wiring, record, parts);
   parts.identity = identity_of(person, *parts.signer);
@@ -132,15 +150,17 @@ std::unique_ptr<workflow::Approvals> approvals_of(CommandContext& context, comma
                                                   const std::optional<std::string>& provider) {
   auto& wiring = context.configured();
   const auto& settings = wiring.settings();
-  if (provider && !person && provider_type(settings.provider(*provider)).approvers != Approvers::with_a_key) {
+  if (provider && !person &&
+      provider_type(keeper_of(settings, settings.provider(*provider))).approvers != Approvers::with_a_key) {
     const auto& name = settings.provider(*provider).name;
     return std::make_unique<service::AccountApprovals>(
         name, wiring.provider(name),
         [&context](std::string_view kind, const Json& facts) { context.log().record(kind, facts); });
   }
   const auto& who = person_of(settings, person);
-  return with_a_key(wiring, who, settings.provider(provider ? *provider : who.provider.value_or("")),
-                    recorder(context, output));
+  const auto& named = provider ? provider : who.provider;
+  const auto& at = named ? keeper_of(settings, settings.provider(*named)) : only_keeper(settings);
+  return with_a_key(wiring, who, at, recorder(context, output));
 }
 
 }  // namespace hsmbridge::cli

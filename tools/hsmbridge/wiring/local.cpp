@@ -2,16 +2,17 @@
 
 #include "providers/local/provider.h"
 #include "providers/local/settings.h"
+#include "tools/hsmbridge/wiring/securosys.h"
 
 #include <utility>
 
 namespace hsmbridge::cli {
 
-std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
-  local::Settings settings = local::read_settings(provider.name, provider.section);
-  local::Dependencies dependencies;
-  dependencies.open = [token = needs.workflow_token(settings.key.token), key = settings.key](
-                          workflow::Purpose purpose, const SpkiHash& spki, const Json& facts, Duration limit) {
+namespace {
+
+local::OpenKey key_in_token(const providers::TokenKey& key, const ProviderNeeds& needs) {
+  return [token = needs.workflow_token(key.token), key](workflow::Purpose purpose, const SpkiHash& spki,
+                                                        const Json& facts, Duration limit) {
     workflow::Key pinned;
     pinned.uri = key.key;
     pinned.label = key.key;
@@ -19,6 +20,20 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
     return token->signer_within(pinned, {purpose, std::string(workflow::row_of(purpose).word), facts, key.accept},
                                 limit);
   };
+}
+
+}  // namespace
+
+std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
+  local::Settings settings = local::read_settings(provider.name, provider.section);
+  local::Dependencies dependencies;
+  if (const auto& there = settings.key_service) {
+    dependencies.service =
+        make_key_service(needs.other(there->provider), provider.name, settings.key.key, there->password, needs);
+  } else {
+    dependencies.open = key_in_token(settings.key, needs);
+  }
+  dependencies.record = needs.record;
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
   dependencies.anchors = needs.anchors;

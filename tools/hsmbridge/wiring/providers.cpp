@@ -40,6 +40,13 @@ service::ProviderWay securosys_way(std::string name, securosys::Mode mode) {
   return made;
 }
 
+service::ProviderWay authority_at_securosys_way() {
+  auto can = local::with_key_at(securosys::capabilities_of(securosys::Mode::given_bytes));
+  auto made = way<local::LocalProvider>(fmt::format("{}, key at a Securosys TSB", workflow::kLocalAuthority), can);
+  made.decides_here = true;
+  return made;
+}
+
 // Under each of its two names; the ways are told once.
 ProviderType venafi_type(std::string name, std::vector<service::ProviderWay> ways) {
   return {std::move(name),
@@ -64,15 +71,20 @@ const std::vector<ProviderType>& provider_types() {
                                         digicert::capabilities_of(digicert::Issues::later))}},
       {std::string(workflow::kLocalAuthority),
        [](const std::string& name, config::Section section) {
-         local::read_settings(name, std::move(section));
-         return config::ProviderFacts{};
+         const auto settings = local::read_settings(name, std::move(section));
+         config::ProviderFacts facts;
+         if (settings.key_service) facts.key_at = {settings.key_service->provider, settings.key.key};
+         return facts;
        },
        make_local,
-       {way<local::LocalProvider>(std::string(workflow::kLocalAuthority), local::declared_capabilities())}},
+       {way<local::LocalProvider>(fmt::format("{}, key in a token", workflow::kLocalAuthority),
+                                  local::declared_capabilities()),
+        authority_at_securosys_way()}},
       {"securosys-tsb",
        [](const std::string& name, config::Section section) {
-         securosys::read_settings(name, std::move(section));
-         return config::ProviderFacts{};
+         config::ProviderFacts facts;
+         facts.keeps_keys = securosys::read_settings(name, std::move(section)).sign_key;
+         return facts;
        },
        make_securosys,
        {securosys_way("securosys-tsb, mode raw-signature", securosys::Mode::raw_signature),

@@ -28,6 +28,10 @@ struct ProviderNeeds {
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
   std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them
   std::vector<std::string> unread_people = {};  // who is named by a file that cannot be read, and why
+  // Another provider of the configuration, which keeps the key of this one.
+  std::function<const config::ProviderSettings&(const std::string& name)> other = {};
+  // The CAs whose keys a provider keeps.
+  std::function<std::vector<const config::ProviderSettings*>(const std::string& keeper)> cas_at = {};
 };
 
 // Where those decide who must approve at a provider.

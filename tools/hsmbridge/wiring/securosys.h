@@ -1,11 +1,14 @@
 #pragma once
 
 #include "config/settings.h"
+#include "providers/key_service.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/settings.h"
 #include "tools/hsmbridge/wiring/providers.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 
 // Securosys TSB put together from the configuration: the client, its credentials, and keys in tokens.
 namespace hsmbridge::cli {
@@ -19,5 +22,11 @@ SecurosysParts securosys_parts(const config::ProviderSettings& settings, const P
 
 std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSettings& settings,
                                                    const ProviderNeeds& needs);
+
+// The key of a CA of this bridge that a provider keeps: `authority` is the CA's provider.
+std::shared_ptr<providers::KeyService> make_key_service(const config::ProviderSettings& keeper,
+                                                        const std::string& authority, const std::string& key,
+                                                        std::optional<config::SecretSource> password,
+                                                        const ProviderNeeds& needs);
 
 }  // namespace hsmbridge::cli

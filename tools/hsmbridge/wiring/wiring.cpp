@@ -272,6 +272,16 @@ ProviderNeeds Wiring::provider_needs() {
     return workflow_token(settings->token(token), all, record);
   };
   needs.store = [stores = stores_]() -> workflow::Store& { return stores->lent(); };
+  needs.other = [settings = settings_](const std::string& name) -> const config::ProviderSettings& {
+    return settings->provider(name);
+  };
+  needs.cas_at = [settings = settings_](const std::string& keeper) {
+    std::vector<const config::ProviderSettings*> cas;
+    for (const auto& one : settings->providers) {
+      if (one.key_at && one.key_at->provider == keeper) cas.push_back(&one);
+    }
+    return cas;
+  };
   // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
   needs.anchors = [settings = settings_](const workflow::Order& order) {
     try {

@@ -1,0 +1,221 @@
+// CRLs of a CA whose key is at a TSB: each is a request that its quorum approves, one after the other.
+#include "quorum.h"
+
+#include <csignal>
+#include <functional>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+
+namespace {
+
+struct Lists : Quorum {
+  explicit Lists(unsigned quorum = 2, const std::string& more = "")
+      : Quorum(quorum,
+               "    crl: {file: /nowhere/issuing.crl, url: \"http://ca.example.com/issuing.crl\"" + more + "}\n") {
+    change("/nowhere/issuing.crl", (bench / "issuing.crl").string());
+  }
+  void approve(const std::string& id) const {
+    REQUIRE(bench.approve_all("alice") >= 1);
+    REQUIRE(bench.approve_all("carol") >= 1);
+    const auto done = wait(id);
+    INFO(done.out << done.err << bench.run({"request", "history", id}).out);
+    REQUIRE(done.status == 0);
+  }
+  std::string crl_text() const {
+    const auto shown = bench.cli().other({"openssl", "crl", "-inform", "DER", "-in", "issuing.crl", "-noout", "-text",
+                                          "-crlnumber", "-CAfile", certificate});
+    has(shown.out + shown.err, "verify OK");
+    return shown.out;
+  }
+  std::string first_certificate() const {
+    const auto listed = bench.run({"cert", "list", "--json", "--profile", "www"}).json();
+    return listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  }
+  void pem_crl() const {
+    bench.cli().other({"openssl", "crl", "-inform", "DER", "-in", "issuing.crl", "-out", "crl.pem"});
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a CRL is approved under the quorum of the CA's key, published when it is signed, and revokes what was revoked") {
+  Lists place;
+  const Bench& bench = place.bench;
+  const auto www = Bench::id_in(place.enroll("www"));
+  place.approve(www);
+  const auto asked = place.crl();
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(bench.state_of(id) == "AwaitingApproval");
+  has(asked.out, "CRL of issuing");
+  has(flat(bench.run({"request", "explain", id}).out), "signed with key issuing-2026 at provider tsb");
+  has(flat(bench.run({"request", "show", id}).out), "CRL 1 of CN=Example Issuing, O=Example, C=CH with 0 revoked");
+  has(bench.run({"request", "list"}).out, "issue-crl CRL of issuing");
+  CHECK_FALSE(bench.cli().exists("issuing.crl"));
+
+  // Typed again it goes on with the same one: no second number.
+  const auto again = place.crl();
+  CHECK(again.status == 3);
+  CHECK(Bench::id_in(again) == id);
+  has(flat(again.err), "request " + id + " for the CRL is open: going on with it");
+  CHECK(place.asked("SELECT count(*) FROM crls") == "1\n");
+  CHECK(place.submissions() == 2);
+
+  // An approver sees the list, and that it is the very one that was frozen here.
+  const auto tasks = bench.tasks_of("alice");
+  REQUIRE(tasks.size() == 1);
+  const auto shown = bench.run({"approval", "show", "--as", "alice", tasks.front()});
+  INFO(shown.out << shown.err);
+  CHECK(shown.status == 0);
+  has(flat(shown.out), "our request " + id + ": exactly the bytes that were frozen there");
+
+  // Revoked while the first one waits: on the next one.
+  REQUIRE(bench.run({"cert", "revoke", place.first_certificate(), "--reason", "keyCompromise", "--yes"}).status == 0);
+  place.approve(id);
+  has(place.crl_text(), "crlNumber=0x01");
+  has(flat(bench.run({"request", "explain", id}).out), "CRL 1 of issuing with 0 revoked, valid until");
+  place.pem_crl();
+  CHECK(place.judged("www.pem", "crl.pem").status == 0);
+
+  const auto second = place.crl();
+  REQUIRE(second.status == 3);
+  place.approve(Bench::id_in(second));
+  const auto text = place.crl_text();
+  has(text, "crlNumber=0x02");
+  has(text, "Key Compromise");
+  place.pem_crl();
+  const auto refused = place.judged("www.pem", "crl.pem");
+  CHECK(refused.status != 0);
+  has(refused.out + refused.err, "certificate revoked");
+  has(bench.run({"ca", "show", "issuing"}).out, "number 2, until ");
+  CHECK(bench.run({"ca", "crl", "issuing", "--check"}).status == 0);
+  CHECK(bench.run({"audit", "verify"}).status == 0);
+}
+
+TEST_CASE("a CRL that people reject is not published, and the next one has the next number") {
+  Lists place;
+  const auto id = Bench::id_in(place.crl());
+  for (const std::string name : {"bob", "carol"}) {
+    const auto tasks = place.bench.tasks_of(name);
+    REQUIRE(tasks.size() == 1);
+    REQUIRE(place.bench.run({"approval", "reject", "--as", name, tasks.front(), "--yes"}).status == 0);
+  }
+  CHECK(place.wait(id).status == 4);
+  CHECK(place.bench.state_of(id) == "Rejected");
+  CHECK_FALSE(place.bench.cli().exists("issuing.crl"));
+  const auto next = place.crl();
+  REQUIRE(next.status == 3);
+  CHECK(Bench::id_in(next) != id);
+  place.approve(Bench::id_in(next));
+  has(place.crl_text(), "crlNumber=0x02");
+}
+
+TEST_CASE("a CRL whose answer was lost is looked up, and never asked for twice") {
+  Lists place(0);
+  REQUIRE(place.bench.rig({"fault", "--kind", "drop-after", "--method", "POST", "--path", "/v1/sign"}).status == 0);
+  auto lost = place.crl();
+  INFO(lost.out << lost.err);
+  const auto id = Bench::id_in(lost);
+  lost = place.wait(id);
+  REQUIRE(lost.status == 6);
+  CHECK(place.bench.state_of(id) == "Unresolved");
+  // No other number meanwhile.
+  CHECK(Bench::id_in(place.crl()) == id);
+  place.finish(id);
+  CHECK(place.submissions() == 1);
+  has(place.crl_text(), "crlNumber=0x01");
+}
+
+TEST_CASE("the daemon asks for a CRL after a revocation, once, and publishes it when it is signed") {
+  Lists place(2, ", every: 24h, next_update: 4d");
+  const auto www = Bench::id_in(place.enroll("www"));
+  place.approve(www);
+  const auto first = place.crl();  // a person's
+  place.approve(Bench::id_in(first));
+  REQUIRE(place.bench.run({"cert", "revoke", place.first_certificate(), "--reason", "superseded", "--yes"}).status ==
+          0);
+  Process daemon(place.bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
+  place.bench.wait_for_words("CA issuing: its next CRL is due, and is request");
+  const auto open = [&] { return place.bench.run({"request", "list", "--open", "--json"}).json(); };
+  std::string id;
+  for (int i = 0; i < 100 && place.bench.tasks_of("alice").empty(); ++i) daemon.run_for(std::chrono::milliseconds{100});
+  const auto listed = open();
+  REQUIRE(listed.at("requests").as_array().size() == 1);
+  id = listed.at("requests").as_array().front().at("id").as_string();
+  daemon.run_for(std::chrono::seconds{12});  // more rounds: no other one
+  CHECK(open().at("requests").as_array().size() == 1);
+  REQUIRE(place.bench.approve_all("alice") == 1);
+  REQUIRE(place.bench.approve_all("bob") == 1);
+  for (int i = 0; i < 300 && place.bench.state_of(id) != "Completed"; ++i) {
+    daemon.run_for(std::chrono::milliseconds{100});
+  }
+  CHECK(place.bench.state_of(id) == "Completed");
+  has(place.crl_text(), "crlNumber=0x02");
+  has(place.crl_text(), "Superseded");
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("killed anywhere on its way a CRL is asked for once, and no number is out twice") {
+  Lists place(0);
+  std::int64_t last = 0;
+  for (const std::string point : {"engine.after-start", "engine.after-run", "engine.before-outcome",
+                                  "store.before-commit", "store.after-commit"}) {
+    const unsigned step = point.starts_with("store.") ? 2 : 1;
+    for (unsigned passing = 1;; passing += step) {
+      REQUIRE(passing < 60);
+      INFO(point << " " << passing);
+      const auto before = place.submissions();
+      place.bench.cli().set("HSMBRIDGE_FAILPOINT", point + ":" + std::to_string(passing));
+      const auto died = place.crl();
+      place.bench.cli().unset("HSMBRIDGE_FAILPOINT");
+      const auto listed = place.bench.run({"request", "list", "--open", "--json"}).json();
+      const auto& open = listed.at("requests").as_array();
+      REQUIRE(open.size() <= 1);
+      if (!open.empty()) place.finish(open.front().at("id").as_string());
+      if (place.submissions() == before) {  // it died before anything was written down
+        auto next = place.crl();
+        if (next.status == 3) next = place.wait(Bench::id_in(next));
+        INFO(next.out << next.err);
+        REQUIRE(next.status == 0);
+      }
+      CHECK(place.submissions() == before + 1);
+      const auto text = place.crl_text();
+      const auto at = text.find("crlNumber=0x");
+      REQUIRE(at != std::string::npos);
+      const auto number = std::stoll(text.substr(at + 12), nullptr, 16);
+      CHECK(number > last);
+      last = number;
+      CHECK(place.bench.run({"ca", "crl", "issuing", "--check"}).status == 0);
+      if (died.status != 128 + SIGKILL) break;
+    }
+  }
+  CHECK(place.asked("SELECT number FROM crls GROUP BY issuer, number HAVING count(*) > 1").empty());
+  CHECK(place.bench.run({"audit", "verify"}).status == 0);
+}
+
+TEST_CASE("a CA at a TSB is taken over, and its first CRL here is a request too") {
+  Lists place(0);
+  place.bench.cli().write("index.txt", "V\t301231235959Z\t\t1001\tunknown\t/CN=old.example.com\n");
+  const auto adopted =
+      place.bench.run({"ca", "adopt", "issuing", "--index", "index.txt", "--next-crl-number", "1", "--yes"});
+  INFO(adopted.out << adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(adopted.out, "its next CRL is a request there: hsmbridge ca crl issuing");
+  CHECK_FALSE(place.bench.cli().exists("issuing.crl"));
+  REQUIRE(place.bench.run({"ca", "revoke", "issuing", "1001", "--reason", "superseded", "--yes"}).status == 0);
+  const auto asked = place.crl();
+  INFO(asked.out << asked.err);
+  place.finish(Bench::id_in(asked));
+  has(place.crl_text(), "Serial Number: 1001");
+}
+
+TEST_CASE("a CA at a TSB that publishes no CRL says so") {
+  Quorum place(0);
+  const auto refused = place.crl();
+  CHECK(refused.status == 2);
+  has(flat(refused.err), "provider issuing does not say where its CRL goes");
+}
