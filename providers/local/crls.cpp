@@ -27,6 +27,7 @@ using namespace workflow;
 
 namespace {
 
+constexpr Duration kClockError = std::chrono::minutes{5};
 constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
 
 // Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
@@ -57,6 +58,7 @@ Bytes serial_octets(const std::string& text) {
 // The CRL that is there; nothing where no file is. Throws conflict for anything else.
 struct CrlThere {
   std::uint64_t number = 0;
+  Instant this_update{};
   std::vector<x509::RevokedCertificate> revoked;
 };
 
@@ -93,16 +95,34 @@ std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPl
         .hint("name another file under `crl`, or move this one away");
   }
   expect_at_its_place(list, place, shards);
+  crl.this_update = list.this_update;
   crl.revoked = std::move(list.revoked);
   return crl;
 }
 
-// A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that.
+std::set<std::string> serials_of(const std::vector<RevokedSerial>& revoked) {
+  std::set<std::string> serials;
+  for (const RevokedSerial& one : revoked) serials.insert(one.serial);
+  return serials;
+}
+
+// A store that is an older copy of itself lacks what was revoked since: nobody may become good again by that. Nor because
+// the store would have it on another shard. `wanted`: the serial numbers of the next one.
 void refuse_forgotten(const std::filesystem::path& file, const CrlThere& there, const std::string& issuer,
-                      Revocations& book) {
+                      const std::set<std::string>& wanted, Revocations& book) {
   for (const x509::RevokedCertificate& one : there.revoked) {
     const std::string serial = x509::serial_text(one.serial);
-    if (book.revocation(issuer, serial)) continue;
+    if (wanted.count(serial) > 0) continue;
+    const auto known = book.revocation(issuer, serial);
+    if (known && known->not_after < there.this_update) continue;  // it was on one CRL after its end
+    if (known) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("{} (CRL number {}) revokes the serial number {}, and the next one there would not: the "
+                              "store has it on {}",
+                              file.string(), there.number, serial,
+                              known->distribution_point.empty() ? "the complete one alone" : known->distribution_point)}
+          .hint("nothing was replaced and no number was taken");
+    }
     throw Error{ErrorKind::conflict,
                 fmt::format("{} (CRL number {}) revokes the serial number {}, and this store knows nothing of that: it "
                             "is not the store that published it, or an older copy of that",
@@ -202,7 +222,8 @@ CrlStanding LocalProvider::crl_standing() {
   for (CrlPlace& place : crl_places()) {
     PlacedCrl crl{std::move(place), std::nullopt, false, ""};
     crl.last = book.last_crl(id, crl.place.distribution_point());
-    crl.overdue = !crl.last || crl.last->next_update <= now;
+    // One of the future, by a clock that was ahead, nobody believes.
+    crl.overdue = !crl.last || crl.last->next_update <= now || crl.last->this_update > now + kClockError;
     crl.due = crl_due(crl, issuer, now);
     standing.crls.push_back(std::move(crl));
   }
@@ -296,8 +317,10 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   }
   // Before a number is taken: however often somebody tries again, the answer is the same.
   const auto there = crl_there(place, settings_.crl->shards, issuer);
+  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
+  const auto revoked = book.revocations(id, point, last ? last->this_update : Instant{});
   if (there) {
-    refuse_forgotten(file, *there, id, book);
+    refuse_forgotten(file, *there, id, serials_of(revoked), book);
   } else if (last && last->sha256 != kLostCrl) {
     throw Error{ErrorKind::conflict,
                 fmt::format("{} is not there, and CRL number {} of {} was published: what the last one says cannot be "
@@ -319,8 +342,7 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   next.fields.this_update = this_update;
   next.fields.next_update = std::min<Instant>(this_update + settings_.crl->next_update, issuer.tbs.validity.not_after);
   next.fields.distribution_point = point;
-  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
-  for (const RevokedSerial& one : book.revocations(id, point, last ? last->this_update : Instant{})) {
+  for (const RevokedSerial& one : revoked) {
     next.fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
   }
   next.to_be_signed = ca::crl_to_be_signed(next.fields, issuer, ca::issuing_algorithm(settings_.algorithm, issuer));
@@ -443,7 +465,7 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
   const x509::TbsCertList list = x509::parse_crl(der).tbs;
   const MadeCrl made{{ca::crl_number(list), list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der))},
                      list.revoked.size(),
-                     file};
+                     place};
   expect_not_suspended(issuer.subject());
   expect_folder_takes_files(file);
   const PublishingTurn turn(file);
@@ -460,7 +482,11 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
                                                  made.crl.number, newest)}
         .hint(fmt::format("abandon this request, and type: hsmbridge ca crl {}", settings_.name));
   }
-  if (there && !is_there) refuse_forgotten(file, *there, id, book);
+  if (there && !is_there) {
+    std::set<std::string> listed;
+    for (const x509::RevokedCertificate& one : list.revoked) listed.insert(x509::serial_text(one.serial));
+    refuse_forgotten(file, *there, id, listed, book);
+  }
   if (!there && last && last->sha256 != kLostCrl) {
     throw Error{ErrorKind::conflict, fmt::format("{} is not there, and CRL number {} was published: CRL {} waits",
                                                  file.string(), last->number, made.crl.number)}

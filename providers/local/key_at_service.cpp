@@ -77,7 +77,7 @@ SubmitAnswer LocalProvider::submit_to_service(const ProviderCall& call) {
       facts = facts_of_crl(settings_.name, call.order.id.str(), x509::parse_tbs_cert_list(draft.to_be_signed));
     } else {
       try {
-        ca::LintedTbs::of(draft.to_be_signed, profile_of(call.order).rules, call.now);
+        ca::LintedTbs::of(draft.to_be_signed, profile_of(call.order.profile).rules, call.now);
       } catch (const Error& error) {
         return NotAccepted{outdated_draft(error.message()), std::nullopt};  // on the day of the draft it was in order
       }

@@ -240,7 +240,8 @@ std::string fault_of(const workflow::PlacedCrl& crl) {
   constexpr std::size_t kMost = std::size_t{256} << 20U;
   if (!crl.last) return "no CRL was published yet";
   if (crl.overdue) {
-    return fmt::format("the CRL is overdue: number {} ended {}", crl.last->number, rfc3339(crl.last->next_update));
+    return fmt::format("the CRL is overdue: number {} is valid from {} to {}", crl.last->number,
+                       rfc3339(crl.last->this_update), rfc3339(crl.last->next_update));
   }
   try {
     if (hex(sha256(read_file(crl.place.file, kMost))) == crl.last->sha256) return "";

@@ -34,6 +34,7 @@ void find_key(Bridge& bridge, workflow::Store& store, const x509::Certificate& e
   for (const Authority& one : authorities(bridge)) {
     const auto& view = one.view;
     if (!view.certificate || x509::spki_hash(x509::parse_certificate(*view.certificate).spki()) != spki) continue;
+    if (!view.key_provider.empty()) break;  // a CSR is made there
     enrolment.token = view.token;
     enrolment.key = view.key;
     enrolment.wishes.accept = view.accept;

@@ -277,10 +277,10 @@ void tell_crls(PlannedTakeover& planned, Takeover::From from) {
       takeover.shards.push_back({0, {}, {}, workflow::kLostCrl, crl.to.distribution_point()});
     }
   }
-  // Which shard its certificate names only a shard's CRL or the certificate tells. What the complete one alone revokes
-  // names none.
+  // Which shard its certificate names a shard's CRL tells. One that is on the complete one alone may name a shard whose
+  // next CRL was not published any more: on too many it does no harm.
   for (workflow::RevokedSerial& one : takeover.revoked) {
-    if (one.distribution_point.empty() && !takeover.crl) one.distribution_point = workflow::kEveryShard;
+    if (one.distribution_point.empty()) one.distribution_point = workflow::kEveryShard;
   }
 }
 
@@ -363,6 +363,12 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   bool holds_ours = true;
   for (const PlannedTakeover::Crl& crl : planned.crls) {
     if (!crl.der.empty() && (crl.place == Place::empty || crl.place == Place::holds_it_as_pem)) {
+      // While a person was asked the old program may have published another one.
+      if (crl.place == Place::holds_it_as_pem && x509::read_crl(read_file(crl.to.file, kMostCrlOctets)) != crl.der) {
+        throw Error{ErrorKind::conflict,
+                    fmt::format("{} holds another CRL now, and was not touched", crl.to.file.string())}
+            .hint("stop the other program, and give the CRL that is there as the last one");
+      }
       write_file(crl.to.file, crl.der, FileMode::public_0644,
                  crl.place == Place::empty ? Existing::refuse : Existing::replace);
     }
@@ -400,13 +406,11 @@ void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, c
                 "a CA of this bridge puts no certificate on hold: what it revokes stays revoked"};
   }
   const auto& [serial, subject, not_after, key] = certificate.certificate;
-  // Which shard a certificate names that is not here, nobody knows.
-  const auto& crls = certificate.authority.view.crls;
-  const bool has_shards = !crls.empty() && !crls.back().place.shard.empty();
+  // Which shard a certificate names that is not here, nobody knows; the complete CRL has all.
   Takeover told;
   told.issuer = certificate.issuer;
   told.revoked = {{certificate.issuer, serial, row->code, std::chrono::floor<std::chrono::seconds>(now), not_after, "",
-                   has_shards ? workflow::kEveryShard : ""}};
+                   workflow::kEveryShard}};
   const Json fact = Json::object({{"provider", certificate.authority.name},
                                   {"issuer", certificate.issuer},
                                   {"serial", serial},

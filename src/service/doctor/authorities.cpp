@@ -23,7 +23,8 @@ void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& 
                  Check& check) {
   if (crl.overdue) {
     check.health = Health::fault;
-    check.what = crl.last ? fmt::format("OVERDUE: number {} ended {}", crl.last->number, rfc3339(crl.last->next_update))
+    check.what = crl.last ? fmt::format("OVERDUE: number {} is valid from {} to {}", crl.last->number,
+                                        rfc3339(crl.last->this_update), rfc3339(crl.last->next_update))
                           : "none was published yet";
     check.hint = fmt::format("hsmbridge ca crl {}", provider);
     return;
@@ -43,7 +44,8 @@ void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificat
   const auto made = bridge.provider(provider);
   for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
     auto last = store.last_crl(hex(sha256(certificate.subject().der())), place.distribution_point());
-    const bool overdue = !last || last->next_update <= now;
+    constexpr Duration kClockError = std::chrono::minutes{5};
+    const bool overdue = !last || last->next_update <= now || last->this_update > now + kClockError;
     crls.push_back({std::move(place), std::move(last), overdue, ""});
   }
   const auto at_urls = look_at_urls(crls, certificate);

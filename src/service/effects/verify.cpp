@@ -197,7 +197,7 @@ EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const 
                            {{"crl-published", false,
                              fmt::format("CRL {} of {} with {} revoked, valid until {}, is in {}; its SHA-256 is {}",
                                          made.crl.number, claim.record.order.provider, made.entries,
-                                         rfc3339(made.crl.next_update), made.file.string(), made.crl.sha256)}}});
+                                         rfc3339(made.crl.next_update), made.place.file.string(), made.crl.sha256)}}});
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
     return outcome(workflow::ResultUnreadable{x509::bounded(error.message()),

@@ -68,12 +68,12 @@ ReleaseTerms release_terms_of(const config::Settings& settings, const config::Pr
   if (!is_for(settings, profile, provider)) {
     for (const auto& other : settings.profiles) {
       if (!is_for(settings, other, provider)) continue;
-      const bool fewer = profile.approval.empty() && !other.approval.empty();
-      if (!fewer && (profile.wants_command || !other.wants_command)) continue;
+      const bool others = !other.approval.empty() && policy_of(settings, profile) != policy_of(settings, other);
+      if (!others && (profile.wants_command || !other.wants_command)) continue;
       throw Error{
           ErrorKind::refused,
           fmt::format("profile {} is not for provider {}, and profile {}, which is, wants {} that {} does not",
-                      profile.name, provider, other.name, fewer ? "approvals" : "an operator's command", profile.name)}
+                      profile.name, provider, other.name, others ? "approvals" : "an operator's command", profile.name)}
           .hint(fmt::format("request it with profile {}", other.name));
     }
   }

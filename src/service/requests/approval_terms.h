@@ -15,8 +15,8 @@ namespace hsmbridge::service {
 
 // What a profile wants before anything is submitted to that provider: the keys of its people as their files have them
 // now. Throws what reading the files throws, invalid_input for two people with one key, and refused for a profile that
-// is for another provider and wants less than one that is for this one: who asks may name the provider, and would get
-// around its approvals.
+// is for another provider and does not want what one wants that is for this one: who asks may name the provider, and
+// would get around its approvals.
 ReleaseTerms release_terms_of(const config::Settings& settings, const config::ProfileSettings& profile,
                               const std::string& provider, std::optional<Instant> restored_at = std::nullopt);
 

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -54,7 +56,12 @@ void CrlSchedule::look_at(const Ca& ca) {
   try {
     standing = authority.crl_standing();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found) return;  // it is not made yet
+    const auto places = authority.crl_places();
+    const bool has_published = std::any_of(places.begin(), places.end(), [](const workflow::CrlPlace& place) {
+      std::error_code unknown;
+      return std::filesystem::exists(place.file, unknown);
+    });
+    if (error.kind() == ErrorKind::not_found && !has_published) return;  // it is not made yet
     throw;
   }
   // The first one is a person's: of a CA that was elsewhere before, only `ca adopt` knows what it has to say.
@@ -67,7 +74,8 @@ void CrlSchedule::look_at(const Ca& ca) {
     if (!is_a_request && is_begun && standing.crl_every && !crl.due.empty() && clock_.since_boot() >= next_try) {
       publish(ca, crl, state);
     } else if (crl.overdue) {
-      tell(crl.last ? fmt::format("{}: its CRL is OVERDUE: the last one ended {}", spoken_crl(ca.name, crl.place),
+      tell(crl.last ? fmt::format("{}: its CRL is OVERDUE: the last one is valid from {} to {}",
+                                  spoken_crl(ca.name, crl.place), rfc3339(crl.last->this_update),
                                   rfc3339(crl.last->next_update))
                     : fmt::format("{}: its CRL is OVERDUE: none was published yet", spoken_crl(ca.name, crl.place)));
     }

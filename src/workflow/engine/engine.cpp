@@ -45,6 +45,11 @@ ClaimQuery Engine::Impl::query() {
   }
   trial_ = lane_to_try(query);
   if (trial_ && has_once_only_beside(*trial_)) query.lanes[*trial_] = 0;
+  // One after the other: which of them it was is known then, and the trial of one may be a submission.
+  for (const std::string& lane : pauses_.suspects(clock_.since_boot())) {
+    const auto places = query.lanes.find(lane);
+    if (trial_ && lane != *trial_ && places != query.lanes.end()) places->second = 0;
+  }
   return query;
 }
 

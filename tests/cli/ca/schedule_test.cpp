@@ -71,7 +71,7 @@ TEST_CASE_METHOD(Scheduled, "a CRL that is overdue is an alarm of run, doctor an
   has(later({"ca", "list"}).out, "OVERDUE");
   const auto doctor = later({"doctor"});
   CHECK(doctor.status != 0);
-  has(flat(doctor.out + doctor.err), "OVERDUE: number 1 ended");
+  has(flat(doctor.out + doctor.err), "OVERDUE: number 1 is valid from");
   cli.write("issuing.crl", "something else");
   const auto other = cli.run({"ca", "crl", "issuing", "--check"});
   CHECK(other.status == 1);

@@ -244,7 +244,7 @@ TEST_CASE_METHOD(Place, "it is known where the key is, and that no token has it"
   CHECK(own.token.empty());
   CHECK(own.certified == x509::spki_hash(key.subject_public_key_info()));
   CHECK(provider->view().key_provider == "tsb");
-  CHECK(refusal([&] { provider->publish_crl(clock.now()); }).kind() == ErrorKind::internal);
+  CHECK(refusal([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::internal);
 }
 
 // ---- CRLs -----------------------------------------------------------------------------------------------------------
@@ -268,10 +268,10 @@ TEST_CASE_METHOD(Place, "a CRL is frozen under its number, handed over, and publ
   const auto list = x509::parse_crl(read_file(settings.crl->file));
   CHECK(list.tbs.der == draft.to_be_signed);
   CHECK(x509::is_signed_by(list.parts, key.subject_public_key_info()));
-  CHECK(store.last_crl(issuer_id()) == made.crl);
+  CHECK(store.last_crl(issuer_id(), "") == made.crl);
   settings.crl->every = 24h;
   make();
-  CHECK_FALSE(provider->crl_standing().crl_due.empty());
+  CHECK_FALSE(provider->crl_standing().crls.at(0).due.empty());
 }
 
 TEST_CASE_METHOD(Place, "a CRL is published once however often a process dies on the way") {
@@ -293,7 +293,7 @@ TEST_CASE_METHOD(Place, "a CRL is published once however often a process dies on
   same.product = IssuedSignature{x509::parse_crl(written).parts.signature};
   CHECK(provider->publish_signed(call(second), same).crl.number == 2);
   CHECK(read_file(settings.crl->file) == written);
-  CHECK(store.last_crl(issuer_id())->number == 2);
+  CHECK(store.last_crl(issuer_id(), "")->number == 2);
 }
 
 TEST_CASE_METHOD(Place, "a CRL whose signature is somebody else's is not published") {
@@ -306,7 +306,7 @@ TEST_CASE_METHOD(Place, "a CRL whose signature is somebody else's is not publish
           provider->publish_signed(call(draft), {IssuedSignature{}, Bytes{1}});
         }).kind() == ErrorKind::corrupt);
   CHECK_FALSE(std::filesystem::exists(settings.crl->file));
-  CHECK_FALSE(store.last_crl(issuer_id()));
+  CHECK_FALSE(store.last_crl(issuer_id(), ""));
 }
 
 TEST_CASE_METHOD(Place, "a CRL never takes the place of a newer one, and what is not the CA's is left alone") {
