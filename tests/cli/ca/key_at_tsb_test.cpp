@@ -77,7 +77,8 @@ TEST_CASE("all that a CA refuses it refuses before the TSB is asked") {
   const auto id = Bench::id_in(waits);
   CHECK(place.bench.state_of(id) == "AwaitingCommand");
   CHECK(place.submissions() == 0);
-  const auto command = place.bench.run({"request", "command", id, "--yes"});
+  const auto shown = place.bench.run({"request", "command", id});
+  const auto command = place.bench.run({"request", "command", id, "--yes", "--sha256", sha256_in(shown.err)});
   INFO(command.out << command.err);
   place.wait(id, "3s");
   CHECK(place.bench.state_of(id) == "AwaitingApproval");
