@@ -225,6 +225,21 @@ TEST_CASE_METHOD(Fixture, "nothing is submitted while a lane is tried in which a
   CHECK(submitted() == 2);
 }
 
+TEST_CASE_METHOD(Fixture, "of two lanes in which one worker died one is tried at a time") {
+  create(*store, order);
+  Order other = order_of("OTHER", clock.now());
+  test::wanted(other).token = "other";
+  create(*store, other);
+  claim_and_die({{"token:web", 2}, {"token:other", 2}});
+  EngineOptions options = engine_options("w");
+  options.lanes["token:other"] = 2;
+  Engine worker(open(), runner, clock, options);
+  REQUIRE(worker.step());
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of OTHER"});
+  settle(worker);
+  CHECK(runner.calls_of("ensure_key") == 2);
+}
+
 TEST_CASE_METHOD(Fixture, "a lane in which workers died is not tried while the answer to a submission is awaited") {
   create(*store, order);
   for (int death = 0; death < 2; ++death) claim_and_die({{"token:web", 2}});
