@@ -51,16 +51,14 @@ struct Dying : Place {
       INFO(place);
       std::filesystem::remove(cli / "www.pem");  // of the request before, which is in use
       const auto died = dying_at(place, [&] { return enroll(key, name); });
-      if (died.status == kKilled) {
+      // Also one that was not killed may have missed its two seconds on a busy machine.
+      if (died.status != 0) {
         const auto id = request_for(name);
         const auto finished = id ? cli.run({"request", "wait", *id, "--timeout", "50s"}) : enroll(key, name);
         INFO(finished.out << finished.err);
         REQUIRE(finished.status == 0);
-      } else {
-        INFO(died.out << died.err);
-        REQUIRE(died.status == 0);
-        REQUIRE(passing > 1);
       }
+      if (died.status != kKilled) REQUIRE(passing > 1);
       trusted("www.pem");
       if (died.status != kKilled) return expect_in_order();
     }
