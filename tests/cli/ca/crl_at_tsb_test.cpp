@@ -12,7 +12,8 @@ namespace {
 struct Lists : Quorum {
   explicit Lists(unsigned quorum = 2, const std::string& more = "")
       : Quorum(quorum,
-               "    crl: {file: /nowhere/issuing.crl, url: \"http://ca.example.com/issuing.crl\", read_back: false" + more + "}\n") {
+               "    crl: {file: /nowhere/issuing.crl, url: \"http://ca.example.com/issuing.crl\", read_back: false" +
+                   more + "}\n") {
     change("/nowhere/issuing.crl", (bench / "issuing.crl").string());
   }
   void approve(const std::string& id) const {
