@@ -136,9 +136,7 @@ void tell_order(const LocalQuestion& question, Decoded& decoded) {
   if (!prepared.draft.provider_state.empty() && prepared.draft.to_be_signed.empty()) {
     say("sent beside the CSR: " + prepared.draft.provider_state);
   }
-  for (const auto& target : wish.targets) {
-    say("goes to " + target.name + (target.detail.empty() ? "" : " " + target.detail));
-  }
+  for (const auto& target : wish.targets) say("goes to " + target.name);
   if (order.deadline) say("given up at " + rfc3339(*order.deadline));
 }
 
