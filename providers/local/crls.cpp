@@ -27,7 +27,6 @@ using namespace workflow;
 
 namespace {
 
-constexpr Duration kClockError = std::chrono::minutes{5};
 constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
 
 // Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
@@ -222,8 +221,7 @@ CrlStanding LocalProvider::crl_standing() {
   for (CrlPlace& place : crl_places()) {
     PlacedCrl crl{std::move(place), std::nullopt, false, ""};
     crl.last = book.last_crl(id, crl.place.distribution_point());
-    // One of the future, by a clock that was ahead, nobody believes.
-    crl.overdue = !crl.last || crl.last->next_update <= now || crl.last->this_update > now + kClockError;
+    crl.overdue = is_crl_overdue(crl.last, now);
     crl.due = crl_due(crl, issuer, now);
     standing.crls.push_back(std::move(crl));
   }
@@ -249,8 +247,7 @@ std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate
   // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
   // dated back.
   if (compared.number != crl.last->number || compared.revoked != revoked) {
-    std::set<std::string> missing;
-    for (const RevokedSerial& one : book.revocations(id, point, crl.last->this_update)) missing.insert(one.serial);
+    std::set<std::string> missing = serials_of(book.revocations(id, point, crl.last->this_update));
     try {
       const auto there = crl_there(crl.place, settings_.crl->shards, issuer);
       if (!there) return "the last one is not in its place";

@@ -44,8 +44,7 @@ void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificat
   const auto made = bridge.provider(provider);
   for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
     auto last = store.last_crl(hex(sha256(certificate.subject().der())), place.distribution_point());
-    constexpr Duration kClockError = std::chrono::minutes{5};
-    const bool overdue = !last || last->next_update <= now || last->this_update > now + kClockError;
+    const bool overdue = workflow::is_crl_overdue(last, now);
     crls.push_back({std::move(place), std::move(last), overdue, ""});
   }
   const auto at_urls = look_at_urls(crls, certificate);

@@ -36,6 +36,13 @@ struct PublishedCrl {
   bool operator==(const PublishedCrl&) const = default;
 };
 
+// Whether nobody has one that is valid now: none is out, the last one ended, or it is of the future, by a clock that was
+// ahead.
+inline bool is_crl_overdue(const std::optional<PublishedCrl>& last, Instant now) {
+  constexpr Duration kClockError = std::chrono::minutes{5};
+  return !last || last->next_update <= now || last->this_update > now + kClockError;
+}
+
 // What the CAs of this bridge have revoked, and the numbers of their CRLs. Rules of all ports: store.h.
 class Revocations {
  public:

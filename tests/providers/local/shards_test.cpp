@@ -1,8 +1,10 @@
 // CRLs in shards: each revocation on the one that its certificate names, whatever the configuration says by then.
+#include "ca/issue.h"
 #include "own_ca.h"
 #include "workflow/machine/order.h"
 #include "x509/content/extensions.h"
 
+#include <algorithm>
 #include <set>
 
 using namespace hsmbridge;
@@ -201,4 +203,38 @@ TEST_CASE_METHOD(Sharded, "the schedule publishes the shards that are due, and o
   CHECK(signatures == 4);
   rounds.round();
   CHECK(signatures == 4);
+}
+
+TEST_CASE_METHOD(Sharded, "no entry leaves a shard because the store has its revocation on another") {
+  const auto certificate = issue("REQUEST");
+  const auto serial = x509::serial_text(certificate.serial());
+  publish_all();
+  const auto places = provider->crl_places();
+  const auto named = std::find_if(places.begin(), places.end(),
+                                  [&](const CrlPlace& place) { return place.url == url_in(certificate); });
+  REQUIRE(named != places.end());
+  const auto& other = places[named == places.begin() ? 1 : 0];
+  // As this CA published it, before its store was restored and told another shard.
+  const auto root = x509::parse_certificate(anchor);
+  const auto& algorithm = ca::issuing_algorithm("", root);
+  ca::CrlFields fields{store.last_crl(issuer, named->url)->number, clock.now(), clock.now() + 24h, {}};
+  fields.entries.push_back({certificate.serial(), clock.now(), 4});
+  fields.distribution_point = named->url;
+  const Bytes published =
+      ca::signed_crl(ca::crl_to_be_signed(fields, root, algorithm), root, key, algorithm, clock.now());
+  write_file(named->file, published, FileMode::public_0644, Existing::replace);
+  store.revoke({issuer, serial, 4, clock.now(), clock.now() + 24h * 90, "", other.url});
+
+  CHECK(refusal_of(named->shard).find("the next one there would not: the store has it on " + other.url) !=
+        std::string::npos);
+  CHECK(read_file(named->file) == published);
+  CHECK(refusal_of(other.shard).empty());
+}
+
+TEST_CASE_METHOD(Sharded, "a CRL of the future is one that nobody has") {
+  publish_all();
+  CHECK_FALSE(provider->crl_standing().crls.at(0).overdue);
+  CHECK_FALSE(is_crl_overdue(provider->crl_standing().crls.at(0).last, clock.now() - 5min));
+  CHECK(is_crl_overdue(provider->crl_standing().crls.at(0).last, clock.now() - 6min));
+  CHECK(is_crl_overdue(std::nullopt, clock.now()));
 }
