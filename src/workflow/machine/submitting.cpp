@@ -17,6 +17,12 @@ Instant over_by(const Submitting& state, Instant now) {
   return begun_ahead ? now + (state.answer_by - state.started_at) : state.answer_by;
 }
 
+// Whether the clock is before the operator's command: it was ahead then, or is behind now, and by it the command would
+// hold for longer than it is meant to.
+bool is_before_command(const Submitting& state, const Context& context) {
+  return state.begin_by && context.at() + kClockTolerance < *state.begin_by - context.timing.command_holds;
+}
+
 }  // namespace
 
 State planned_again(const Order& order, PreparedRequest prepared, unsigned attempt, std::string last_refusal) {
@@ -60,7 +66,7 @@ Next from(const Submitting& state, const Context& context) {
       return refuse(fmt::format("attempt {} was started before; it is never started again", begun->attempt));
     }
     // The timers may come late; the rules may not.
-    if (state.begin_by && context.at() > *state.begin_by) {
+    if ((state.begin_by && context.at() > *state.begin_by) || is_before_command(state, context)) {
       return refuse("the operator's command was not carried out in time; it has to be given again");
     }
     if (context.order.max_age && context.at() - state.prepared.draft.built_at > *context.order.max_age) {
@@ -117,7 +123,8 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (const auto* old = context.is<DraftTooOld>()) return built_anew(context.order, state.prepared, *old);
   if (context.is<CommandOver>()) {
-    if (!state.begin_by || context.at() < *state.begin_by) return refuse("the command still holds");
+    const bool holds = state.begin_by && context.at() < *state.begin_by && !is_before_command(state, context);
+    if (!state.begin_by || holds) return refuse("the command still holds");
     return State{AwaitingCommand{
         state.prepared, fmt::format("it was not carried out within {}", spoken(context.timing.command_holds))}};
   }

@@ -2,6 +2,7 @@
 #include "deciding.h"
 #include "support/voter.h"
 #include "workflow/machine/codec.h"
+#include "workflow/machine/local_approval.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::workflow;
@@ -136,6 +137,14 @@ TEST_CASE("an operator's command is for one attempt and for now") {
     const auto over = go(root, commanded.next, CommandOver{}, until);
     CHECK(std::get<AwaitingCommand>(over.next).last_refusal.find("15 minutes") != std::string::npos);
     CHECK(identities(over) == identities(go(root, Prepared{prepared()}, DraftAccepted{})));
+  }
+  SECTION("nor by a clock that was set back to before it was given") {
+    const Instant before = kStart - kClockTolerance - 1s;
+    CHECK_FALSE(refused(root, commanded.next, AttemptStarted{attempt, "w", kStart}, before).empty());
+    CHECK(name_of(go(root, commanded.next, CommandOver{}, before).next) == StateName::awaiting_command);
+    CHECK_FALSE(refused(root, commanded.next, CommandOver{}, kStart - kClockTolerance).empty());
+    CHECK(name_of(go(root, commanded.next, AttemptStarted{attempt, "w", kStart}, kStart - kClockTolerance).next) ==
+          StateName::submitting);
   }
   SECTION("nor is it repeated") {
     auto begun = go(root, commanded.next, AttemptStarted{attempt, "w", kStart + 1min});
