@@ -145,7 +145,9 @@ void set_draft_octets(Draft& draft, ByteView octets) {
 }
 
 std::string draft_digest(const Draft& draft) {
-  return hex(sha256(draft_octets(draft)));
+  Bytes octets = draft_octets(draft);
+  octets.insert(octets.end(), draft.provider_state.begin(), draft.provider_state.end());
+  return hex(sha256(octets));
 }
 
 const Bytes& IssuedResult::octets() const {

@@ -212,12 +212,13 @@ struct Draft {
   bool operator==(const Draft&) const = default;
 };
 
-// What an approval at this bridge binds to, and what a store keeps of a draft once: both lengths (8 octets each, the
-// highest first), csr, to_be_signed. Two drafts that differ in either have different octets.
+// What a store keeps of a draft once: both lengths (8 octets each, the highest first), csr, to_be_signed. Two drafts that
+// differ in either have different octets.
 Bytes draft_octets(const Draft& draft);
 // Sets csr and to_be_signed again. Throws corrupt.
 void set_draft_octets(Draft& draft, ByteView octets);
-// Lower-case hex SHA-256 over draft_octets().
+// What approvals, commands and people name a draft by: lower-case hex SHA-256 over draft_octets() and provider_state,
+// which the provider sends beside a CSR.
 std::string draft_digest(const Draft& draft);
 
 // One submission that a provider took, or may have taken.

@@ -66,6 +66,10 @@ TEST_CASE_METHOD(Released, "nothing is submitted whose stored votes or draft wer
     REQUIRE(provider->times == 0);
     prepared().draft.to_be_signed.push_back(0);
   }
+  SECTION("what the provider sends beside it") {
+    REQUIRE(prepared().draft.provider_state != "{}");
+    prepared().draft.provider_state = "{}";
+  }
   SECTION("a vote") {
     REQUIRE(provider->times == 0);
     prepared().approval.votes[0].replace(prepared().approval.votes[0].find("alice"), 5, "carol");
@@ -127,10 +131,6 @@ TEST_CASE_METHOD(Released, "a vote on one order is none on another that has the 
     auto& content = wanted(claim.record.order).content;
     REQUIRE(content.validity != 24h * 365);
     content.validity = 24h * 365;
-  }
-  SECTION("with something else that the provider adds") {
-    REQUIRE(prepared().draft.provider_state != "{}");
-    prepared().draft.provider_state = "{}";
   }
   const EventBody event = submit();
   REQUIRE(std::holds_alternative<SubmissionRefused>(event));

@@ -126,6 +126,9 @@ TEST_CASE("an approval for other bytes and a second one by the same person are r
   CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{}).next) == StateName::submitting);
   CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{draft_digest(prepared().draft)}).next) ==
         StateName::submitting);
-  // It was built again after the operator had seen it.
+  // It was built again after the operator had seen it, with other bytes or with something else to be sent beside them.
+  Draft elsewhere = prepared().draft;
+  elsewhere.provider_state = R"({"seat":"another"})";
+  CHECK_FALSE(refused(two, AwaitingCommand{prepared()}, Commanded{draft_digest(elsewhere)}).empty());
   CHECK_FALSE(refused(two, AwaitingCommand{prepared()}, Commanded{std::string(64, '0')}).empty());
 }

@@ -155,7 +155,7 @@ TEST_CASE_METHOD(Log, "a draft that was changed or taken away is a fault, and it
     auto store = open();
     create_ready_to_submit(*store, order_of("D", clock.now()));
   }
-  const std::string digest = draft_digest(draft_of_test(clock.now()));
+  const std::string digest = hex(sha256(draft_octets(draft_of_test(clock.now()))));
   const auto why = [&] {
     try {
       open()->find(RequestId{"D"});
