@@ -103,7 +103,8 @@ std::string other_question(const Question& is, const Question& asked) {
                        asked.draft);
   }
   if (is.order != asked.order) {
-    return "the vote is for another order: another provider, profile, validity or requester, or what the provider adds";
+    return "the vote is for another order: another provider, profile, validity, requester or key, or other findings of "
+           "its linter";
   }
   if (is.issuer != asked.issuer) return "the vote is for a certificate of another issuing key";
   if (is.policy != asked.policy) return "the vote was given under another approval policy";

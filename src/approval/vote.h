@@ -30,8 +30,8 @@ struct Question {
       issuer;  // SHA-256 of the SubjectPublicKeyInfo of the CA whose key will sign, hex; "" where it is not known
   std::string draft;   // SHA-256 of the frozen draft, hex (workflow::draft_digest)
   std::string policy;  // policy_digest()
-  // SHA-256, hex, of what was ordered and is not in the draft: where, under which profile, by whom, for how long, and what
-  // the provider adds (workflow::question_of).
+  // SHA-256, hex, of what was ordered and of what is shown beside the bytes: where, under which profile, by whom, for
+  // how long, with which key and findings (workflow::question_of).
   std::string order;
 
   bool operator==(const Question&) const = default;

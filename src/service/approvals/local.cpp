@@ -27,7 +27,7 @@ namespace hsmbridge::service {
 
 namespace {
 
-constexpr std::string_view kExport = "hsmbridge.approval-export/1";
+constexpr std::string_view kExport = "hsmbridge.approval-export/2";
 
 std::string state_words(const workflow::State& state) {
   return fmt::format("it is {}", workflow::to_string(workflow::name_of(state)));
@@ -119,24 +119,31 @@ void decode_csr(const LocalQuestion& question, Decoded& decoded) {
   }
 }
 
+// What somebody typed, so that nothing in it reads as the next thing that is said.
+std::string quoted(const std::string& text) {
+  return Json(text).dump();
+}
+
 // What the order says beside the draft, which a vote is bound to too.
 void tell_order(const LocalQuestion& question, Decoded& decoded) {
   const auto& [order, prepared] = question;
   const auto& wish = workflow::enrolment_of(order);
   const auto say = [&](const std::string& what) { decoded.facts.push_back(what); };
   if (order.brought_csr().empty()) {
-    say(fmt::format("key {} in token {}{}", prepared.key.label, order.token(),
+    say(fmt::format("key {} in token {}{}", quoted(prepared.key.label), quoted(order.token()),
                     prepared.key.made_here ? ", made for it" : ""));
   } else {
     say("a CSR that somebody else made");
   }
   for (const auto& flaw : prepared.key.flaws) decoded.deviations.push_back("of the key is accepted: " + flaw);
-  if (!wish.content.accept.empty()) say("accepted of the certificate: " + joined(wish.content.accept, ", "));
+  if (!wish.key.accept.empty()) say("would be accepted of the key: " + joined(wish.key.accept, ", ", quoted));
+  if (!prepared.key.not_shown.empty()) say("its token does not show " + joined(prepared.key.not_shown, ", ", quoted));
+  if (!wish.content.accept.empty()) say("accepted of the certificate: " + joined(wish.content.accept, ", ", quoted));
   if (wish.content.validity > Duration::zero()) say("valid for " + spoken(wish.content.validity));
   if (!prepared.draft.provider_state.empty() && prepared.draft.to_be_signed.empty()) {
     say("sent beside the CSR: " + prepared.draft.provider_state);
   }
-  for (const auto& target : wish.targets) say("goes to " + target.name);
+  for (const auto& target : wish.targets) say("goes to " + quoted(target.name));
   if (order.deadline) say("given up at " + rfc3339(*order.deadline));
 }
 

@@ -44,7 +44,7 @@ std::vector<workflow::ApprovalTask> waiting_for(workflow::Requests& store, const
 // Throws ambiguous, and conflict for one that does not wait for them now.
 std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::string& typed);
 
-// As a file: JSON (hsmbridge.approval-export/1) with the order, the octets of the draft and the votes that are there.
+// As a file: JSON (hsmbridge.approval-export/2) with the order, the octets of the draft and the votes that are there.
 std::string export_of(const LocalQuestion& question);
 // Throws invalid_input for what is not such a file.
 LocalQuestion question_in(std::string_view text);

@@ -106,7 +106,9 @@ approval::Question question_of(const Order& order, const PreparedRequest& prepar
   }
   question.draft = draft_digest(prepared.draft);
   question.policy = approval::policy_digest(order.approval->policy);
-  question.order = hex(sha256(as_bytes(sorted(to_json(order)).dump() + "\n" + prepared.draft.provider_state)));
+  // With all that a person is shown beside the bytes, as an export carries it: the key and what the draft says of itself.
+  const Json shown = to_json(State(Prepared{{prepared.key, prepared.draft}}));
+  question.order = hex(sha256(as_bytes(sorted(Json::object({{"order", to_json(order)}, {"frozen", shown}})).dump())));
   return question;
 }
 

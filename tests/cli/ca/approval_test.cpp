@@ -191,6 +191,26 @@ TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with
   refused(with("draft_sha256", Json(std::string(64, '0'))), "other bytes");
   refused(with("request", Json("0000000000000000")), "there is no request");
 
+  // A file that says something else beside the draft, whose SHA-256 it leaves, is signed for that, and does not count.
+  Json ask = Json::parse(cli.read("ask.json"));
+  Json state_there = ask.at("state");
+  Json dossier = state_there.at("dossier");
+  Json its_draft = dossier.at("draft");
+  Json its_key = dossier.at("key");
+  const auto beside = [&](const Json& instead) {
+    Json whole = state_there;
+    cli.write("beside.json", ask.set("state", whole.set("dossier", instead)).dump());
+    const auto made = sign_as_carol("beside.json", "beside.vote");
+    INFO(made.out << made.err);
+    REQUIRE(made.status == 0);
+    const auto result = cli.run({"approval", "import", "beside.vote"});
+    CHECK(result.status == 4);
+    has(flat(result.err), "the vote is for another order");
+    std::filesystem::remove(cli / "beside.vote");
+  };
+  beside(Json(dossier).set("draft", its_draft.set("summary", "nothing was found")));
+  beside(Json(dossier).set("key", its_key.set("label", "another")));
+
   // A file whose draft says something else is signed for that, and does not count.
   std::string changed = cli.read("ask.json");
   const Json draft = Json::parse(changed).at("state").at("dossier").at("draft");

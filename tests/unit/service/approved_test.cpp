@@ -127,6 +127,18 @@ TEST_CASE_METHOD(Released, "a vote on one order is none on another that has the 
     REQUIRE(claim.record.order.provider != "sandbox");
     claim.record.order.provider = "sandbox";
   }
+  SECTION("of a key that is told of otherwise") {
+    REQUIRE(prepared().key.label != "another");
+    prepared().key.label = "another";
+  }
+  SECTION("of a key without its flaws") {
+    REQUIRE(prepared().key.flaws.empty());
+    prepared().key.flaws = {"extractable"};
+  }
+  SECTION("with other findings of the linter") {
+    REQUIRE_FALSE(prepared().draft.summary.empty());
+    prepared().draft.summary += "; 1 warning";
+  }
   SECTION("for longer") {
     auto& content = wanted(claim.record.order).content;
     REQUIRE(content.validity != 24h * 365);
