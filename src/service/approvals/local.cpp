@@ -422,10 +422,6 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
     append_event(store, id, workflow::ApprovalsVoided{why}, actor.name, now, timing);
     refuse(why);
   }
-  if (const auto why = against_round(wanted, waiting->prepared); !why.empty()) {
-    append_event(store, id, workflow::DraftTooOld{Duration::zero(), why}, actor.name, now, timing);
-    refuse(why);
-  }
   workflow::EventBody event = workflow::LocallyRejected{person, read.vote.reason, vote};
   if (decision == approval::Decision::approved) {
     event = workflow::LocallyApproved{{person, read.vote.question.draft, now, vote}};

@@ -10,14 +10,6 @@
 
 namespace hsmbridge::service {
 
-std::string against_round(const ReleaseTerms& wanted, const workflow::PreparedRequest& prepared) {
-  if (!wanted.restored_at || prepared.approval.opened_at > *wanted.restored_at) return {};
-  return fmt::format(
-      "this store was an older copy of itself, accepted {}: what was said since of the approvals that "
-      "were asked for before is not known, and they are asked for again",
-      rfc3339(*wanted.restored_at));
-}
-
 std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order) {
   // Also of an order that pins none: it may have been written by somebody whose configuration asks for none.
   const auto pinned = order.approval ? std::optional(order.approval->policy) : std::nullopt;
@@ -53,8 +45,6 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
   try {
     const auto wanted = world.release_terms(order);
     if (auto why = against_terms(wanted, order); !why.empty()) return refused(ErrorKind::conflict, std::move(why));
-    auto why = order.wants_approval() ? against_round(wanted, *prepared) : "";
-    if (!why.empty()) return asked_again(std::move(why));
   } catch (...) {
     const auto error = current_error();
     if (error.kind() == ErrorKind::refused) return refused(ErrorKind::refused, error.message());

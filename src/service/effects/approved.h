@@ -18,7 +18,5 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
 // Why an order is over whatever was approved: its profile wants other approvals now than it pinned, or an operator's
 // command that it lacks, or the store was declared a rehearsal, or no longer one. "" where nothing of it changed.
 std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order);
-// Why a round of approvals is over whatever was said in it: "" where it is not. It is opened again with a new draft.
-std::string against_round(const ReleaseTerms& wanted, const workflow::PreparedRequest& prepared);
 
 }  // namespace hsmbridge::service

@@ -305,6 +305,29 @@ TEST_CASE_METHOD(Approved, "a clock that was set back by more than ten minutes s
   CHECK(done.status == 0);
 }
 
+TEST_CASE_METHOD(Approved, "in a store that was taken back to a copy it is approved again, also by a wrong clock") {
+  const std::string before = signatures();
+  const auto id = pending("www");
+  REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  REQUIRE(sign_as_carol("ask.json", "carol.vote").status == 0);
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
+  REQUIRE(approval("reject", "bob", id, {"--reason", "wrong name"}).status == 0);
+  for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
+  std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
+
+  const auto accepted = cli.other(
+      {"faketime", "-m", "--exclude-monotonic", "-f", "-2d", Cli::program().string(), "store", "accept-restored"});
+  INFO(accepted.out << accepted.err);
+  REQUIRE(accepted.status == 0);
+  CHECK(state(id) == "Preparing");
+  has(flat(cli.run({"request", "history", id}).out), "what was said since of the approvals is not known");
+  const auto late = cli.run({"approval", "import", "carol.vote"});
+  INFO(late.out << late.err);
+  CHECK(late.status == 4);
+  CHECK(signatures() == before);
+}
+
 TEST_CASE_METHOD(Approved,
                  "nothing that was approved is lost, and nothing signed unapproved, when the program is killed") {
   constexpr int kKilled = 128 + SIGKILL;

@@ -158,20 +158,6 @@ TEST_CASE_METHOD(Released, "an order without a command is not submitted where it
   CHECK(provider->times == 0);
 }
 
-TEST_CASE_METHOD(Released, "what was approved before a store was restored is approved again") {
-  const Instant opened = prepared().approval.opened_at;
-  world.wanted.restored_at = opened - 1s;
-  CHECK(std::holds_alternative<AnswerLost>(submit()));
-  REQUIRE(provider->times == 1);
-  world.wanted.restored_at = opened + 1s;
-  const EventBody event = submit();
-  REQUIRE(std::holds_alternative<SubmissionNotAccepted>(event));
-  CHECK(std::get<SubmissionNotAccepted>(event).outdated);
-  take(claim.record.state, event);
-  CHECK(name_of(claim.record.state) == StateName::preparing);
-  CHECK(provider->times == 1);
-}
-
 TEST_CASE_METHOD(Released, "what was approved in earnest is not submitted by a rehearsal") {
   world.wanted.environment = "rehearsal";
   const EventBody event = submit();

@@ -100,7 +100,9 @@ std::vector<Command> store_commands() {
        "have been submitted, and a newer certificate may be installed. Until this command nothing\n"
        "is submitted or installed; what was submitted before is still asked about. First compare\n"
        "the open requests (`request list --open`) with the provider and with what is in use.\n"
-       "CAs of this bridge sign nothing before `ca resume` of each.\n"},
+       "CAs of this bridge sign nothing before `ca resume` of each. Requests that want\n"
+       "approvals at this bridge and were not submitted get a new draft, which is to be\n"
+       "approved again, whoever had approved the one before.\n"},
       {"audit",
        "verify",
        "Check that the audit log and the journal were not changed",

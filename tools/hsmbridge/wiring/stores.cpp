@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "service/approvals/restored.h"
 #include "store/mark.h"
 #include "store/sqlite_store.h"
 
@@ -127,7 +128,10 @@ std::unique_ptr<workflow::Store> Stores::begin(Before before) {
 }
 
 bool Stores::accept_restored(const std::string& actor) {
-  return open(options())->accept_restored(actor, clock_.now());
+  const auto store = open(options());
+  // First: should this end here, the store is held back still.
+  if (store->restored()) service::ask_again(*store, actor, *settings_, clock_.now());
+  return store->accept_restored(actor, clock_.now());
 }
 
 void Stores::back_up(const std::filesystem::path& copy) {

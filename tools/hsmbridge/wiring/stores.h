@@ -52,7 +52,7 @@ class Stores {
   // A new one, also where the configuration says that one must be there. Throws conflict when one is there.
   enum class Before { must_not_have_been, is_gone };
   std::unique_ptr<workflow::Store> begin(Before before);
-  // A person says that an older copy may go on. True when it was one.
+  // A person says that an older copy may go on, in which all approvals are asked for again. True when it was one.
   bool accept_restored(const std::string& actor);
   // Throws as store/backup.h says.
   void back_up(const std::filesystem::path& copy);

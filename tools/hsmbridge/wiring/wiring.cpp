@@ -330,8 +330,7 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
 }
 
 service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
-  return service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider,
-                                   stores_->lent().restored_at());
+  return service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
 }
 
 std::function<void()> Wiring::lane_check(const std::string& lane) {

@@ -1,0 +1,63 @@
+// What is approved again in a store that was taken back to a copy.
+#include "life.h"
+#include "service/approvals/restored.h"
+#include "support/voter.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Copy : Life {
+  Order make(const std::string& id, bool command = false, bool approval = true) {
+    Order order = order_of(id, clock.now());
+    if (approval) order.approval = terms(1);
+    order.wants_command = command;
+    create_ready_to_submit(*store, order);
+    return order;
+  }
+  State state(const Order& order) { return store->find(order.id).value().state; }
+  LocallyApproved yes(const Order& order) {
+    return approved_by("alice", order, *prepared_of(state(order)), clock.now());
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Copy, "what wants approvals and was not begun is approved again, whatever the clock says") {
+  const Order waits = make("A");
+  const Order planned = make("B");
+  const auto vote = yes(planned);
+  take(*store, planned.id, vote, clock.now());
+  REQUIRE(name_of(state(planned)) == StateName::submitting);
+  const Order commanded = make("C", true);
+  take(*store, commanded.id, yes(commanded), clock.now());
+  REQUIRE(name_of(state(commanded)) == StateName::awaiting_command);
+  const Order begun = make("D");
+  take(*store, begun.id, yes(begun), clock.now());
+  take(*store, begun.id, AttemptStarted{1, "w", clock.now() + 1min}, clock.now());
+  const Order free = make("E", false, false);
+
+  const Instant now = clock.now() + GENERATE(-24h * 365, 0h, 24h * 365);
+  CHECK(service::ask_again(*store, "uid:ann", {}, now) == 3);
+  for (const Order* order : {&waits, &planned, &commanded}) {
+    INFO(order->id.str());
+    REQUIRE(name_of(state(*order)) == StateName::preparing);
+    CHECK(std::get<Preparing>(state(*order)).approval_rounds == 1);
+  }
+  CHECK(name_of(state(begun)) == StateName::submitting);
+  CHECK(name_of(state(free)) == StateName::submitting);
+  // The very same bytes: the vote of before is for another round.
+  take(*store, planned.id, CsrSigned{draft_of_test(planned.created_at).csr}, now);
+  take(*store, planned.id, DraftFrozen{draft_of_test(planned.created_at)}, now);
+  take(*store, planned.id, DraftAccepted{}, now);
+  CHECK_FALSE(against_vote(planned, *prepared_of(state(planned)), vote.approval.evidence, "alice",
+                           approval::Decision::approved, now)
+                  .empty());
+  take(*store, planned.id, approved_by("alice", planned, *prepared_of(state(planned)), now), now);
+  CHECK(name_of(state(planned)) == StateName::submitting);
+}
