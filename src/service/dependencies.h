@@ -22,6 +22,8 @@ struct ReleaseTerms {
   bool command = false;                      // an operator's
   // When a store that was an older copy of itself was accepted last: what was said of a round before is not all known.
   std::optional<Instant> restored_at = std::nullopt;
+  // Who asked for the order, by the accounts that people have now: their word does not count, whatever was known before.
+  std::vector<std::string> requesters = {};
 };
 
 // What effects need of the outside world, by the names of the configuration. `tools` introduces it.

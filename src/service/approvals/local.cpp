@@ -411,13 +411,8 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
     refuse(why);
   }
   const auto timing = timing_for(bridge.settings(), order.provider);
-  // Whatever the configuration said of that account when the order was given.
-  const auto& people = bridge.settings().people;
-  const auto its = std::find_if(people.begin(), people.end(), [&](const auto& one) { return one.name == person; });
-  if (its != people.end() && is_account_of(order.created_by, *its)) {
-    refuse(fmt::format("{} asked for it ({})", person, order.created_by));
-  }
   const auto wanted = bridge.release_terms(order);
+  if (const auto why = against_requester(wanted, order, vote); !why.empty()) refuse(why);
   if (const auto why = against_terms(wanted, order); !why.empty()) {
     append_event(store, id, workflow::ApprovalsVoided{why}, actor.name, now, timing);
     refuse(why);

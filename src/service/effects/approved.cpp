@@ -1,11 +1,13 @@
 #include "service/effects/approved.h"
 
+#include "approval/vote.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "workflow/machine/local_approval.h"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -26,6 +28,13 @@ std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& ord
                      order.approval->environment, wanted.environment);
 }
 
+std::string against_requester(const ReleaseTerms& wanted, const workflow::Order& order, const std::string& vote) {
+  const auto person = approval::read_vote(vote).vote.person;
+  const auto& asked = wanted.requesters;
+  if (std::find(asked.begin(), asked.end(), person) == asked.end()) return {};
+  return fmt::format("{} asked for it ({})", person, order.created_by);
+}
+
 std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   const auto* prepared = workflow::prepared_of(claim.record.state);
@@ -42,8 +51,9 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
     answer.outdated = true;
     return answer;
   };
+  ReleaseTerms wanted;
   try {
-    const auto wanted = world.release_terms(order);
+    wanted = world.release_terms(order);
     if (auto why = against_terms(wanted, order); !why.empty()) return refused(ErrorKind::conflict, std::move(why));
   } catch (...) {
     const auto error = current_error();
@@ -55,6 +65,9 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
   const auto standing = workflow::approval_standing(order, *prepared, now);
   if (!standing.faults.empty()) {
     return refused(ErrorKind::corrupt, "a vote that is stored does not count: " + joined(standing.faults, "; "));
+  }
+  for (const auto& vote : prepared->approval.votes) {
+    if (auto why = against_requester(wanted, order, vote); !why.empty()) return asked_again(std::move(why));
   }
   if (standing.outcome == approval::Outcome::met) return std::nullopt;
   return asked_again("its approvals have run out, or are not enough");

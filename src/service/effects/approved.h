@@ -18,5 +18,8 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
 // Why an order is over whatever was approved: its profile wants other approvals now than it pinned, or an operator's
 // command that it lacks, or the store was declared a rehearsal, or no longer one. "" where nothing of it changed.
 std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order);
+// Why that vote does not count whatever was known when the order was given: it is of somebody who asked. "" where it is
+// of nobody who did. Throws what reading it throws.
+std::string against_requester(const ReleaseTerms& wanted, const workflow::Order& order, const std::string& vote);
 
 }  // namespace hsmbridge::service

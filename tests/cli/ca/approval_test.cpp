@@ -242,6 +242,20 @@ TEST_CASE_METHOD(Approved, "who asks cannot approve, and an account is not anoth
   has(flat(other.err), "is that of alice, not of bob");
   has(audit(), "approval-refused");
 
+  // Also where that is found out when she has approved it.
+  want("{quorum: 2, of: [alice, bob, carol]}");
+  const std::string before = signatures();
+  const auto later = pending("later", "later.example.com");
+  REQUIRE(approval("accept", "alice", later).status == 0);
+  REQUIRE(approval("accept", "bob", later).status == 0);
+  want("{quorum: 2, of: [alice, bob, carol]}", "['" + account + "']");
+  const auto held = cli.run({"request", "wait", later, "--timeout", "50s"});
+  INFO(held.out << held.err);
+  CHECK(held.status == 3);
+  CHECK(state(later) == "AwaitingLocalApproval");
+  has(flat(cli.run({"request", "history", later}).out), "alice asked for it");
+  CHECK(signatures() == before);
+
   want("{quorum: 3, of: [alice, bob, carol]}", "['" + account + "']");
   const auto impossible = enroll("other", "other.example.com");
   CHECK(impossible.status == 4);

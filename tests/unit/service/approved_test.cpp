@@ -158,6 +158,19 @@ TEST_CASE_METHOD(Released, "an order without a command is not submitted where it
   CHECK(provider->times == 0);
 }
 
+TEST_CASE_METHOD(Released, "what who asked has approved is asked for again, also where that was found out later") {
+  world.wanted.requesters = {"dora"};
+  CHECK(std::holds_alternative<AnswerLost>(submit()));
+  REQUIRE(provider->times == 1);
+  world.wanted.requesters = {"alice"};
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionNotAccepted>(event));
+  CHECK(std::get<SubmissionNotAccepted>(event).problem.message.starts_with("alice asked for it ("));
+  take(claim.record.state, event);
+  CHECK(name_of(claim.record.state) == StateName::preparing);
+  CHECK(provider->times == 1);
+}
+
 TEST_CASE_METHOD(Released, "what was approved in earnest is not submitted by a rehearsal") {
   world.wanted.environment = "rehearsal";
   const EventBody event = submit();

@@ -330,7 +330,11 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
 }
 
 service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
-  return service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
+  auto terms = service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
+  for (const auto& person : settings_->people) {
+    if (service::is_account_of(order.created_by, person)) terms.requesters.push_back(person.name);
+  }
+  return terms;
 }
 
 std::function<void()> Wiring::lane_check(const std::string& lane) {
