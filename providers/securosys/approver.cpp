@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
-#include "providers/objections.h"
 #include "providers/securosys/task_walk.h"
+#include "x509/judge/foreign_letters.h"
 #include "x509/judge/render.h"
 #include "x509/names/name.h"
 #include "x509/objects/verify.h"
@@ -20,57 +20,14 @@ namespace {
 constexpr unsigned kNotes = 2;
 constexpr unsigned kBytesOnly = 1;
 
-// Which characters of a text are not ASCII: they may look like others ("wwԝ").
-std::string foreign_letters(std::string_view text) {
-  std::string letters;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto c = next_code_point(text, at);
-    if (!c) break;
-    if (*c >= 0x80) letters += fmt::format("{}U+{:04X}", letters.empty() ? "" : " ", static_cast<unsigned>(*c));
-  }
-  return letters;
-}
-
-void mark(std::string& marks, std::string_view what, std::string_view text) {
-  const std::string letters = foreign_letters(text);
-  if (!letters.empty()) marks += fmt::format("{}{}: {}", marks.empty() ? "" : "; ", what, letters);
-}
-
-void mark_name(std::string& marks, std::string_view before, const x509::Name& name) {
-  for (const x509::NameAttribute& attribute : providers::attributes_of(name)) {
-    mark(marks, fmt::format("{}{}", before, attribute.type.name()), attribute.value);
-  }
-}
-
-// Everything in a certificate that a person reads and that may be written in letters that look like others.
-std::string foreign_letters_of(const x509::TbsCertificate& tbs) {
-  std::string marks;
-  mark_name(marks, "", tbs.content.subject);
-  // Their texts hold every kind of name: a directory name, a UPN, another name's UTF8String.
-  for (const x509::GeneralName& name : tbs.content.subject_alternative_names) {
-    mark(marks, std::string_view(name.text).substr(0, name.text.find(':')), name.text);
-  }
-  for (const x509::Policy& policy : tbs.content.policies) {
-    for (const x509::UserNotice& notice : policy.user_notices) {
-      mark(marks, "notice", notice.explicit_text);
-      mark(marks, "notice's organization", notice.organization);
-    }
-  }
-  if (tbs.content.name_constraints) {
-    for (const auto* bases : {&tbs.content.name_constraints->permitted, &tbs.content.name_constraints->excluded}) {
-      for (const x509::GeneralName& base : *bases) mark(marks, "name constraint", base.text);
-    }
-  }
-  mark_name(marks, "issuer's ", tbs.issuer);
-  return marks.empty() ? "" : fmt::format(" [NOT ASCII, in {}]", marks);
-}
-
 std::string title_of(const x509::TbsCertificate& tbs) {
   const std::string names = joined(tbs.content.subject_alternative_names, ", ", &x509::GeneralName::text);
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
+  const std::string foreign = x509::foreign_letters(tbs.content, tbs.issuer);
   return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
-                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after), foreign_letters_of(tbs));
+                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after),
+                     foreign.empty() ? "" : " [" + foreign + "]");
 }
 
 void describe(TaskView& view) {

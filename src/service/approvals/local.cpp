@@ -12,6 +12,7 @@
 #include "service/requests/requests.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/local_approval.h"
+#include "x509/judge/foreign_letters.h"
 #include "x509/judge/render.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
@@ -81,11 +82,16 @@ void compare_with_cross_signed(const Bytes& existing_der, const x509::TbsCertifi
   for (auto& line : ca::cross_differences(frozen.content, existing)) decoded.deviations.push_back(std::move(line));
 }
 
+void tell_foreign_letters(const std::string& where, Decoded& decoded) {
+  if (!where.empty()) decoded.deviations.push_back(where);
+}
+
 void decode_certificate(const LocalQuestion& question, Instant now, Decoded& decoded) {
   const auto& [order, prepared] = question;
   const auto& draft = prepared.draft;
   const auto frozen = x509::parse_tbs_certificate(draft.to_be_signed);
   decoded.text = x509::render(frozen);
+  tell_foreign_letters(x509::foreign_letters(frozen.content, frozen.issuer), decoded);
   for (const auto& finding : x509::check_to_be_signed(frozen, expectation_of(order, draft), now)) {
     const bool fatal = finding.severity == x509::Severity::fatal;
     (fatal ? decoded.objections : decoded.deviations)
@@ -106,6 +112,7 @@ void decode_csr(const LocalQuestion& question, Decoded& decoded) {
   const auto& [order, prepared] = question;
   const auto csr = x509::parse_csr(prepared.draft.csr);
   decoded.text = x509::render(csr.content);
+  tell_foreign_letters(x509::foreign_letters(csr.content), decoded);
   if (!x509::signature_verifies(csr)) decoded.objections.emplace_back("the CSR is not signed by its key");
   if (order.brought_csr().empty()) {
     const auto& asked = workflow::enrolment_of(order).content.content;
@@ -174,9 +181,10 @@ std::string title_of(const workflow::Draft& draft) {
         is_signed_here ? x509::parse_tbs_certificate(draft.to_be_signed).content : x509::parse_csr(draft.csr).content;
     const auto names = joined(content.subject_alternative_names, ", ", [](const auto& name) { return name.text; });
     const bool authority = content.basic_constraints && content.basic_constraints->ca;
-    return fmt::format("{}{} for {}{}", authority ? "CA " : "", is_signed_here ? "certificate" : "CSR",
+    const auto foreign = x509::foreign_letters(content);
+    return fmt::format("{}{} for {}{}{}", authority ? "CA " : "", is_signed_here ? "certificate" : "CSR",
                        content.subject.empty() ? "(no subject)" : content.subject.to_string(),
-                       names.empty() ? "" : " (" + names + ")");
+                       names.empty() ? "" : " (" + names + ")", foreign.empty() ? "" : " [" + foreign + "]");
   } catch (const Error& error) {
     return "a draft that cannot be read: " + error.message();
   }

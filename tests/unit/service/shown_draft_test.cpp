@@ -1,0 +1,51 @@
+// What whoever approves or commands at this bridge is shown beside the bytes.
+#include "service/approvals/local.h"
+#include "support/orders.h"
+#include "support/requests.h"
+#include "support/software_signer.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+
+namespace {
+
+const Instant kStart = parse_rfc3339("2026-11-26T12:00:00Z");
+
+// A CSR of a key in this process.
+service::LocalQuestion asked_for(const std::string& subject) {
+  SoftwareSigner key("ec:P-256");
+  service::LocalQuestion question{order_of("A", kStart), {key_of_test(), draft_of_test(kStart)}};
+  auto& content = wanted(question.order).content;
+  content = content_for(subject);
+  question.prepared.key.spki = x509::spki_hash(key.subject_public_key_info());
+  question.prepared.draft.csr = x509::create_csr(key, content.content, x509::signature_algorithm("ecdsa-sha256"));
+  question.prepared.draft.to_be_signed.clear();
+  return question;
+}
+
+}  // namespace
+
+TEST_CASE("letters that may look like others are marked for whoever approves or commands here") {
+  const auto plain = service::shown_draft(asked_for("CN=www.example.com"), kStart);
+  CHECK(plain.objections.empty());
+  CHECK(plain.deviations.empty());
+  CHECK(plain.title == "CSR for CN=www.example.com");
+  const auto shown = service::shown_draft(asked_for("CN=www.p\xD0\xB0ypal.com"), kStart);
+  CHECK(shown.objections.empty());
+  CHECK(shown.deviations == std::vector<std::string>{"NOT ASCII, in CN: U+0430"});
+  CHECK(shown.title == "CSR for CN=www.p\xD0\xB0ypal.com [NOT ASCII, in CN: U+0430]");
+}
+
+TEST_CASE("what somebody typed is quoted where the order is told") {
+  auto question = asked_for("CN=www.example.com");
+  question.prepared.key.label = R"(web"; goes to "elsewhere)";
+  wanted(question.order).targets = {{"file:/a; given up at noon", "/a"}};
+  wanted(question.order).key.accept = {"extractable"};
+  CHECK(service::shown_draft(question, kStart).order ==
+        R"(key "web\"; goes to \"elsewhere" in token "web", made for it; )"
+        R"(would be accepted of the key: "extractable"; goes to "file:/a; given up at noon")");
+}
