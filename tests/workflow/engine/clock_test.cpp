@@ -206,3 +206,19 @@ TEST_CASE_METHOD(Fixture, "overdue polls are spread from now on and not from a s
   }
   CHECK(runner.calls_of("poll") >= 1);
 }
+
+TEST_CASE_METHOD(Fixture, "an operator's command that was given by a clock ahead is not carried out, and ends") {
+  order.wants_command = true;
+  create_ready_to_submit(*store, order);
+  const auto state = [&] { return name_of(store->find(order.id).value().state); };
+  REQUIRE(state() == StateName::awaiting_command);
+  take(*store, order.id, Commanded{}, clock.now());
+  clock.set_wall(right);
+  Engine worker(open(), runner, clock, engine_options("w"));
+  for (int minute = 0; minute < 20; ++minute) {
+    settle(worker);
+    clock.advance(1min);
+  }
+  CHECK(runner.calls_of("submit:1") == 0);
+  CHECK(state() == StateName::awaiting_command);
+}
