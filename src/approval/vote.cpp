@@ -102,16 +102,16 @@ std::string other_question(const Question& is, const Question& asked) {
     return fmt::format("the vote is for other bytes: its draft has the SHA-256 {}, and {} waits", is.draft,
                        asked.draft);
   }
+  if (is.round != asked.round) {
+    return fmt::format("the vote is of round {} of the approvals of this request, and round {} is open", is.round,
+                       asked.round);
+  }
   if (is.order != asked.order) {
     return "the vote is for another order: another provider, profile, validity, requester or key, or other findings of "
            "its linter";
   }
   if (is.issuer != asked.issuer) return "the vote is for a certificate of another issuing key";
   if (is.policy != asked.policy) return "the vote was given under another approval policy";
-  if (is.round != asked.round) {
-    return fmt::format("the vote is of round {} of the approvals of this request, and round {} is open", is.round,
-                       asked.round);
-  }
   return {};
 }
 
