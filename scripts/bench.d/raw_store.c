@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
       "SELECT r.id, r.sequence, r.state_json, (SELECT body FROM events WHERE request = r.id AND sequence = r.sequence), "
       "(SELECT reference FROM provider_references WHERE request = r.id), r.provider, "
       "(SELECT lane FROM effects WHERE request = r.id) FROM requests r WHERE r.final = 0 AND r.state = 'AwaitingApproval' "
-      "LIMIT ?");
+      "ORDER BY r.created_at DESC, r.id DESC LIMIT ?"); /* those that store_rates takes: as far apart in the file */
   number(find, 1, most);
   for (; sqlite3_step(find) == SQLITE_ROW; ++known) {
     struct request *one = &requests[known];
