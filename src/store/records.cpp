@@ -363,10 +363,11 @@ bool SqliteStore::would_change(const StatusChange& change) {
       "SELECT status FROM certificates WHERE ?1 = 'certificate' AND fingerprint = ?2 "
       "UNION ALL SELECT status FROM keys WHERE ?1 = 'key' AND spki = ?2",
       change.of == StatusChange::Of::key ? "key" : "certificate", change.id);
-  while (row.row()) {
+  bool known = false;
+  for (; row.row(); known = true) {
     if (applies(change, row.text(0))) return true;
   }
-  return false;
+  return !known && change.of == StatusChange::Of::key && change.to == workflow::status::kCompromised;
 }
 
 std::size_t SqliteStore::change_record(const StatusChange& change, const Cause& cause) {
@@ -420,7 +421,20 @@ std::size_t SqliteStore::change_keys(const StatusChange& change, const Cause& ca
     append_leaf(audit::fact_leaf("key-status", fact, cause.actor, cause.at));
     ++changed;
   }
+  if (keys.empty() && change.to == workflow::status::kCompromised) {
+    put_compromised(SpkiHash(change.id), cause);
+    ++changed;
+  }
   return changed;
+}
+
+// A key that has no record, or has lost it to another key that came under its id: no certificate is issued for it any
+// more, wherever it is.
+void SqliteStore::put_compromised(const SpkiHash& spki, const Cause& cause) {
+  put(KeyRecord{"", "", "", "", spki, workflow::status::kCompromised, cause.at});
+  Json fact = Json::object({{"spki", spki.str()}, {"to", std::string(workflow::status::kCompromised)}});
+  if (!cause.request.empty()) fact.set("request", cause.request);
+  append_leaf(audit::fact_leaf("key-status", fact, cause.actor, cause.at));
 }
 
 std::size_t SqliteStore::change_records(const std::vector<StatusChange>& changes, const std::string& actor,

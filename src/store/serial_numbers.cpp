@@ -187,7 +187,6 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
 void SqliteStore::follow(const workflow::RevokedSerial& revoked, const Cause& cause) {
   using Of = workflow::StatusChange::Of;
   constexpr unsigned kOnHold = 6;  // RFC 5280 §5.3.1
-  constexpr unsigned kCompromise = 1;
   SpkiHash key;
   std::string here;
   {
@@ -204,11 +203,9 @@ void SqliteStore::follow(const workflow::RevokedSerial& revoked, const Cause& ca
   } else if (const auto elsewhere = certified_elsewhere(revoked.issuer, revoked.serial)) {
     key = elsewhere->key;
   }
-  if (revoked.reason != kCompromise || key.empty()) return;
+  const workflow::RevocationReason* const reason = workflow::revocation_reason(revoked.reason);
+  if (reason == nullptr || !reason->compromise || key.empty()) return;
   change_record({Of::key, key.str(), {}, workflow::status::kCompromised}, cause);
-  // Also one that is nobody's here: no certificate is issued for it any more.
-  if (keys({key, std::nullopt, std::nullopt}).empty())
-    put(workflow::KeyRecord{"", "", "", "", key, workflow::status::kCompromised, cause.at});
 }
 
 workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::string& kind, const Json& fact,

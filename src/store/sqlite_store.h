@@ -151,7 +151,6 @@ class SqliteStore final : public workflow::Store {
   // restored.cpp
   std::optional<std::string> restored() override;
   bool accept_restored(const std::string& actor, Instant at) override;
-  std::optional<Instant> restored_at() override;
 
   // The look itself: what makes it an older copy, now.
   std::optional<std::string> older_than_its_mark();
@@ -200,6 +199,7 @@ class SqliteStore final : public workflow::Store {
   bool was_replaced(const std::string& fingerprint);
   bool would_change(const workflow::StatusChange& change);
   std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
+  void put_compromised(const SpkiHash& spki, const Cause& cause);
   std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
   void set_installed(const std::string& fingerprint, const std::vector<std::string>& targets);

@@ -62,6 +62,8 @@ Json mass_revocation(const service::MassRevocation& planned) {
                               {"reason", row.reason},
                               {"in_use", row.is_in_use},
                               {"revoked", row.is_revoked}});
+    if (row.under_way) json.set("under_way", row.under_way->str());
+    if (!row.same_key.empty()) json.set("same_key", Json::list(row.same_key));
     if (row.fault) json.set("error", error(*row.fault));
     rows.push(std::move(json));
   }
@@ -79,6 +81,7 @@ Json mass_revocation(const service::MassRevocation& planned) {
     providers.push(std::move(json));
   }
   return Json::object({{"to_revoke", static_cast<std::int64_t>(planned.to_revoke)},
+                       {"under_way", static_cast<std::int64_t>(planned.under_way)},
                        {"revoked", static_cast<std::int64_t>(planned.revoked)},
                        {"faults", static_cast<std::int64_t>(planned.faults)},
                        {"in_use", static_cast<std::int64_t>(planned.in_use)},

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
+#include "service/content/brought_csr.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
@@ -35,18 +36,25 @@ const workflow::RevocationReason& reason_named(const std::string& text) {
       .hint("there are: " + names);
 }
 
-bool has_open_revocation(workflow::Store& store, const std::string& fingerprint) {
-  const auto requests = store.requests_about(fingerprint);
-  return std::any_of(requests.begin(), requests.end(), [](const workflow::Record& one) {
-    return one.order.kind() == workflow::Kind::revoke && !workflow::is_final(workflow::name_of(one.state));
-  });
+std::optional<workflow::Record> open_revocation(workflow::Store& store, const std::string& fingerprint) {
+  for (auto& one : store.requests_about(fingerprint)) {
+    const bool revokes = one.order.kind() == workflow::Kind::revoke;
+    if (revokes && !workflow::is_final(workflow::name_of(one.state))) return std::move(one);
+  }
+  return std::nullopt;
 }
 
-bool is_compromised(workflow::Store& store, const SpkiHash& spki) {
-  workflow::KeyQuery query;
+// Certificates of the same key that may be valid and are not among `named`.
+std::vector<std::string> others_of_key(workflow::Store& store, const SpkiHash& spki,
+                                       const std::set<std::string>& named) {
+  workflow::CertificateQuery query;
   query.spki = spki;
-  const auto keys = store.keys(query);
-  return std::any_of(keys.begin(), keys.end(), [](const auto& key) { return key.status == status::kCompromised; });
+  query.statuses = {status::kCurrent, status::kSuperseded, status::kHeld, status::kLate, status::kQuarantined};
+  std::vector<std::string> others;
+  for (const auto& one : store.certificates(query)) {
+    if (!named.contains(one.fingerprint)) others.push_back(one.fingerprint);
+  }
+  return others;
 }
 
 void look_at(Bridge& bridge, workflow::Store& store, const std::string& reason, MassRevocation::Row& row) {
@@ -60,14 +68,18 @@ void look_at(Bridge& bridge, workflow::Store& store, const std::string& reason, 
   row.subject = record.subject;
   row.reason = std::string(reason_named(reason).name);
   row.provider = request_of(store, record).order.provider;
-  row.is_revoked = record.status == status::kRevoked || has_open_revocation(store, record.fingerprint);
-  if (row.is_revoked && row.reason == workflow::kKeyCompromise && !is_compromised(store, record.spki)) {
+  row.spki = record.spki;
+  row.is_revoked = record.status == status::kRevoked;
+  if (const auto open = open_revocation(store, record.fingerprint)) row.under_way = open->order.id;
+  if (row.over() && reason_named(reason).compromise && !compromised(&store, record.spki)) {
+    const std::string name = record.fingerprint.substr(0, 12);
     throw Error{ErrorKind::conflict,
                 fmt::format("certificate {} is revoked, or about to be, for another reason: that stays, and its key is "
                             "not recorded as compromised",
-                            record.fingerprint.substr(0, 12))};
+                            name)}
+        .hint(fmt::format("record it: hsmbridge cert revoke {} --reason {}", name, row.reason));
   }
-  if (row.is_revoked) return;
+  if (row.over()) return;
   row.is_in_use = record.status == status::kCurrent;
   refuse_revocation(bridge, record, row.provider, {row.reason});
 }
@@ -123,11 +135,17 @@ MassRevocation plan_mass_revocation(Bridge& bridge, workflow::Store& store, cons
       ++planned.faults;
     } else if (row.is_revoked) {
       ++planned.revoked;
+    } else if (row.under_way) {
+      ++planned.under_way;
     } else {
       ++planned.to_revoke;
       if (row.is_in_use) ++planned.in_use;
       providers[row.provider].push_back(&row);
     }
+  }
+  for (MassRevocation::Row& row : planned.rows) {
+    if (row.fault || !workflow::revocation_reason(row.reason)->compromise) continue;
+    row.same_key = others_of_key(store, row.spki, seen);
   }
   std::map<std::string, std::string> work;
   for (const auto& [name, its_rows] : providers) {

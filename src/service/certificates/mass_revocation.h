@@ -23,9 +23,13 @@ struct MassRevocation {
     unsigned line = 0;        // in the file
     std::string certificate;  // its SHA-256, hex; what was typed where nothing was found
     std::string subject, provider, reason;
-    bool is_in_use = false;      // nothing has taken its place
-    bool is_revoked = false;     // or is about to be: nothing is left to do
-    std::optional<Error> fault;  // why it cannot be revoked
+    bool is_in_use = false;  // nothing has taken its place
+    SpkiHash spki = {};
+    bool is_revoked = false;                  // nothing is left to do
+    std::optional<RequestId> under_way = {};  // the request that revokes it already: that is waited for
+    std::optional<Error> fault = {};          // why it cannot be revoked
+    std::vector<std::string> same_key = {};   // of a compromised key: certificates that the file does not name
+    bool over() const { return is_revoked || under_way; }
   };
   struct AtProvider {
     std::string name;
@@ -36,7 +40,7 @@ struct MassRevocation {
   };
   std::vector<Row> rows;              // as in the file
   std::vector<AtProvider> providers;  // by name; those at which anything is to be done
-  std::size_t to_revoke = 0, revoked = 0, faults = 0, in_use = 0;
+  std::size_t to_revoke = 0, under_way = 0, revoked = 0, faults = 0, in_use = 0;
   // SHA-256 (hex) of what would be done: certificate, reason and provider of each, in the order of the certificates.
   std::string plan;
 };

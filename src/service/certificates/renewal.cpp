@@ -375,9 +375,8 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   const auto terms = release_terms_of(needs.settings, profile, old.provider);
-  const bool by_a_person = actor.name.starts_with("uid:");
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
-                   approval_terms_of(needs.settings, terms, store, {actor.name, by_a_person ? nullptr : &old}, now),
+                   approval_terms_of(needs.settings, terms, store, {actor.name, &old}, now),
                    wants_command(needs.settings, profile, old.provider)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
@@ -409,6 +408,12 @@ workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::st
       .with("status", record.status);
 }
 
+bool leaves_key_trusted(workflow::Store& store, const workflow::CertificateRecord& record,
+                        const workflow::RevocationReason& reason) {
+  const bool over = record.status == status::kRevoked || record.status == status::kRevoking;
+  return over && reason.compromise && !compromised(&store, record.spki);
+}
+
 void refuse_revoked(const workflow::CertificateRecord& record) {
   if (record.status != status::kRevoked) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", record.fingerprint.substr(0, 12))};
@@ -437,7 +442,8 @@ void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record
     throw Error{ErrorKind::refused, fmt::format("provider {} ({}) takes no date of a compromise", provider, type)}.hint(
         "leave --since out: it is revoked from now on");
   }
-  if (wish.reason != workflow::kKeyCompromise) {
+  const auto* const reason = workflow::revocation_reason(wish.reason);
+  if (reason == nullptr || !reason->compromise) {
     throw Error{ErrorKind::invalid_input, fmt::format("--since belongs to --reason {}", workflow::kKeyCompromise)};
   }
   if (*wish.since > bridge.clock().now() || *wish.since < record.not_before) {

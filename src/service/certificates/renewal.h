@@ -118,6 +118,11 @@ workflow::Order create_revocation(const Actor& actor, workflow::Store& store, co
                                   const RevocationWish& wish, const workflow::Timing& timing, Instant now,
                                   ByteView randomness);
 
+// Whether a certificate that is revoked, or about to be, would be revoked for a compromise now, and its key is not
+// recorded as compromised.
+bool leaves_key_trusted(workflow::Store& store, const workflow::CertificateRecord& record,
+                        const workflow::RevocationReason& reason);
+
 // Throws conflict for a certificate that is revoked.
 void refuse_revoked(const workflow::CertificateRecord& record);
 // What speaks against a revocation before anything is written. Throws conflict for a certificate that is revoked,

@@ -160,12 +160,17 @@ std::optional<CsrFault> compromised(workflow::Records* records, const SpkiHash& 
   if (records == nullptr || spki.empty()) return std::nullopt;
   for (const auto& key : records->keys({spki, std::nullopt, std::nullopt})) {
     if (key.status != workflow::status::kCompromised) continue;
-    return CsrFault{"key-compromised",
-                    fmt::format("its key is compromised: a certificate for it was revoked for {} here on {}",
-                                workflow::kKeyCompromise, rfc3339(key.changed_at).substr(0, 10)),
-                    kCompromiseReference};
+    return CsrFault{
+        "key-compromised",
+        fmt::format("its key is compromised: that was recorded here on {}", rfc3339(key.changed_at).substr(0, 10)),
+        kCompromiseReference};
   }
   return std::nullopt;
+}
+
+bool record_compromise(workflow::Records& records, const SpkiHash& spki, const std::string& actor, Instant now) {
+  return records.change_records({{workflow::StatusChange::Of::key, spki.str(), {}, workflow::status::kCompromised}},
+                                actor, now) > 0;
 }
 
 void add_to(CsrJudgement& judgement, CsrJudgement more) {

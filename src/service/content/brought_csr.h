@@ -31,9 +31,10 @@ struct CsrJudgement {
 
 void add_to(CsrJudgement& judgement, CsrJudgement more);
 
-// The key is compromised: a certificate for it was revoked for keyCompromise, wherever the key is. `records` may be
-// null.
+// The key is recorded as compromised, wherever it is: a certificate for it was revoked for that. `records` may be null.
 std::optional<CsrFault> compromised(workflow::Records* records, const SpkiHash& spki);
+// It is from now on, whoever has it: no certificate is made for it any more. False where that is recorded already.
+bool record_compromise(workflow::Records& records, const SpkiHash& spki, const std::string& actor, Instant now);
 // The CSR itself (flaws_of), and its key against what is known of bad keys: that, and the lists of weak keys in the
 // configuration.
 CsrJudgement examine_csr(const x509::Csr& csr, const x509::WeakKeyList& lists, workflow::Records* records);

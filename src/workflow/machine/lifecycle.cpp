@@ -14,8 +14,8 @@ constexpr std::string_view kCertificateStatuses[] = {status::kCurrent,     statu
 //  name, CRLReason (RFC 5280 §5.3.1), meaning
 constexpr RevocationReason kReasons[] = {
     {"unspecified", 0, "no reason is given"},
-    {kKeyCompromise, 1, "somebody else may have the private key"},
-    {"cACompromise", 2, "somebody else may have the key of the CA"},
+    {kKeyCompromise, 1, "somebody else may have the private key", true},
+    {"cACompromise", 2, "it is of a CA, and somebody else may have its private key", true},
     {"affiliationChanged", 3, "a name in it is not right any more"},
     {"superseded", 4, "another certificate took its place"},
     {"cessationOfOperation", 5, "it is not needed any more"},
@@ -45,13 +45,21 @@ const RevocationReason* revocation_reason(std::string_view name) {
   return nullptr;
 }
 
+const RevocationReason* revocation_reason(unsigned code) {
+  for (const RevocationReason& row : kReasons) {
+    if (row.code == code) return &row;
+  }
+  return nullptr;
+}
+
 std::vector<StatusChange> record_changes_at_begin(const Order& order) {
   const Revoke* revocation = order.revocation();
   if (revocation == nullptr) return {};
   const Predecessor& old = revocation->predecessor;
   std::vector<StatusChange> changes{{Of::certificate, old.certificate, {}, status::kRevoking}};
   // The key is what somebody else may have, whatever becomes of the revocation, and whether our own is still there.
-  if (revocation->reason == kKeyCompromise && !old.spki.empty()) {
+  const RevocationReason* const reason = revocation_reason(revocation->reason);
+  if (reason != nullptr && reason->compromise && !old.spki.empty()) {
     changes.push_back(
         {Of::key, old.spki.str(), {status::kActive, status::kRetired, status::kDestroyed}, status::kCompromised});
   }

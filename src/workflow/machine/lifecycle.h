@@ -45,11 +45,14 @@ struct RevocationReason {
   std::string_view name;  // "keyCompromise"
   unsigned code;          // CRLReason
   std::string_view meaning;
+  bool compromise = false;  // the private key of what is revoked is somebody else's too
 };
 // All that can be asked for: removeFromCRL (8) is no reason to revoke, and nothing here takes a hold back.
 std::span<const RevocationReason> revocation_reasons();
 // By its name, upper and lower case alike; null when there is none.
 const RevocationReason* revocation_reason(std::string_view name);
+// By its CRLReason; null likewise.
+const RevocationReason* revocation_reason(unsigned code);
 
 inline constexpr std::string_view kKeyCompromise = "keyCompromise";
 inline constexpr std::string_view kCertificateHold = "certificateHold";

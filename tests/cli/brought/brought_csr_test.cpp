@@ -404,7 +404,7 @@ TEST_CASE("a key whose certificate was revoked for keyCompromise gets no other")
   REQUIRE(revoked.status == 0);
   const auto ended = desk.cli.run({"request", "wait", queued.json().at("id").as_string(), "--timeout", "30s"});
   CHECK(ended.status == 4);
-  CHECK(says(ended, "its key is compromised: a certificate for it was revoked for keyCompromise here on"));
+  CHECK(says(ended, "its key is compromised: that was recorded here on"));
   const auto again = desk.enroll(csr);
   CHECK(again.status == 4);
   CHECK(says(again, "key-compromised: its key is compromised"));
@@ -412,6 +412,28 @@ TEST_CASE("a key whose certificate was revoked for keyCompromise gets no other")
   const auto checked = desk.cli.run({"csr", "check", "other.csr"});
   CHECK(checked.status == 1);
   CHECK(says(checked, "key-compromised: "));
+}
+
+TEST_CASE("a compromise that is learnt after the revocation is recorded, and no key is certified after it") {
+  CsrDesk desk("venafi");
+  const auto csr = desk.openssl_csr("web");
+  const auto first = desk.enroll(csr, {"--wait", "--json"});
+  INFO(first.out << first.err);
+  REQUIRE(first.status == 0);
+  const std::string id = first.json().at("id").as_string();
+  REQUIRE(desk.cli.run({"cert", "revoke", id, "--reason", "superseded", "--yes", "--wait"}).status == 0);
+  CHECK(desk.cli.run({"csr", "check", csr}).status == 0);
+  const auto listed = desk.cli.run({"cert", "list", "--all", "--json"}).json();
+  const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  CHECK(desk.cli.run({"cert", "revoke", certificate, "--reason", "affiliationChanged", "--yes"}).status == 1);
+  CHECK(desk.cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise"}).status == 4);  // nobody was asked
+  const auto recorded = desk.cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise", "--yes"});
+  INFO(recorded.out << recorded.err);
+  CHECK(recorded.status == 0);
+  CHECK(says(recorded, "is recorded as compromised"));
+  CHECK(desk.cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise", "--yes"}).status == 1);
+  CHECK(desk.enroll(csr).status == 4);
+  CHECK(desk.cli.run({"audit", "verify"}).status == 0);
 }
 
 TEST_CASE("lists of weak keys in the configuration are obeyed, and a broken one stops everything") {

@@ -287,8 +287,11 @@ std::size_t MemoryStore::Transaction::change(const StatusChange& change, const s
                                              const std::string& request) {
   if (change.of == StatusChange::Of::certificate) return change_certificate(change, actor, at, request);
   std::size_t changed = 0;
+  bool known = false;
   for (KeyRecord& key : all_.keys) {
-    if (key.spki.str() != change.id || key.status == change.to) continue;
+    if (key.spki.str() != change.id) continue;
+    known = true;
+    if (key.status == change.to) continue;
     if (!change.from.empty() && !is_of(change.from, key.status)) continue;
     Json fact = Json::object({{"token", key.token},
                               {"label", key.label},
@@ -300,6 +303,13 @@ std::size_t MemoryStore::Transaction::change(const StatusChange& change, const s
     all_.leaf(audit::fact_leaf("key-status", fact, actor, at));
     key.status = change.to;
     key.changed_at = at;
+    ++changed;
+  }
+  if (!known && change.to == status::kCompromised) {
+    put(KeyRecord{"", "", "", "", SpkiHash(change.id), status::kCompromised, at});
+    Json fact = Json::object({{"spki", change.id}, {"to", change.to}});
+    if (!request.empty()) fact.set("request", request);
+    all_.leaf(audit::fact_leaf("key-status", fact, actor, at));
     ++changed;
   }
   return changed;

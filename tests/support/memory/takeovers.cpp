@@ -24,7 +24,7 @@ std::optional<Instant> end_here(const Content& all, const std::string& issuer, c
 template <class Transaction, class Content>
 void follow(Transaction& transaction, Content& all, const RevokedSerial& revoked, const std::string& actor,
             Instant at) {
-  constexpr unsigned kOnHold = 6, kCompromise = 1;
+  constexpr unsigned kOnHold = 6;
   SpkiHash key;
   const auto request = all.taken_for.find({revoked.issuer, revoked.serial});
   for (const auto& one : all.certificates) {
@@ -39,10 +39,9 @@ void follow(Transaction& transaction, Content& all, const RevokedSerial& revoked
   if (const auto found = all.elsewhere.find({revoked.issuer, revoked.serial}); found != all.elsewhere.end()) {
     key = found->second.key;
   }
-  if (revoked.reason != kCompromise || key.empty()) return;
+  const RevocationReason* const reason = revocation_reason(revoked.reason);
+  if (reason == nullptr || !reason->compromise || key.empty()) return;
   transaction.change({StatusChange::Of::key, key.str(), {}, status::kCompromised}, actor, at, "");
-  const bool known = std::any_of(all.keys.begin(), all.keys.end(), [&](const auto& one) { return one.spki == key; });
-  if (!known) transaction.put(KeyRecord{"", "", "", "", key, status::kCompromised, at});
 }
 
 template <class Content>

@@ -154,6 +154,21 @@ TEST_CASE_METHOD(Fixture, "a completed renewal supersedes its predecessor in the
   CHECK(store->certificate("aa11").value().installed == Names{"token"});
 }
 
+TEST_CASE_METHOD(Fixture, "a compromised key is known by itself where its record is gone or became another key's") {
+  const SpkiHash first_one{std::string(64, 'a')}, second_one{std::string(64, 'b')};
+  store->record_key({"web", "www", "77", "ec:P-256", first_one, "active", clock.now()}, "test", "{}", "ann",
+                    clock.now());
+  store->record_key({"web", "www", "77", "ec:P-256", second_one, "active", clock.now()}, "test", "{}", "ann",
+                    clock.now());
+  REQUIRE(store->keys({second_one, std::nullopt, std::nullopt}).empty());
+  const StatusChange change{StatusChange::Of::key, second_one.str(), {}, "compromised"};
+  CHECK(store->change_records({change}, "ann", clock.now()) == 1);
+  CHECK(store->change_records({change}, "ann", clock.now()) == 0);
+  REQUIRE(store->keys({second_one, std::nullopt, std::nullopt}).size() == 1);
+  CHECK(store->keys({second_one, std::nullopt, std::nullopt}).front().status == "compromised");
+  CHECK(store->keys({first_one, std::nullopt, std::nullopt}).front().status == "active");
+}
+
 TEST_CASE_METHOD(Fixture, "a revocation marks at once, restores when it ends otherwise, and ends in revoked") {
   bring(first(), "aa11", "5b01");
   install_all(first());

@@ -2,6 +2,7 @@
 #include "service/certificates/certificates.h"
 #include "service/certificates/mass_revocation.h"
 #include "service/certificates/renewal.h"
+#include "service/content/brought_csr.h"
 #include "tools/hsmbridge/command/cert_life.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/revocation.h"
@@ -85,6 +86,7 @@ ExitCode revoke_many(Invocation& invocation, const std::string& file) {
     if (row.is_revoked && !row.fault) continue;
     many.make(row.certificate.substr(0, kShownDigits), "certificate", row.certificate, [&] {
       if (row.fault) throw Error(*row.fault);
+      if (row.under_way) return *row.under_way;
       const auto record = service::find_certificate(*store, row.certificate, service::Meaning::brought);
       return service::create_revocation(wiring->actor(), *store, record, {row.reason},
                                         service::timing_for(wiring->settings(), row.provider), wiring->clock().now(),
@@ -93,6 +95,28 @@ ExitCode revoke_many(Invocation& invocation, const std::string& file) {
     });
   }
   return many.finish(*wiring, *store, pace, true);
+}
+
+// What is revoked stays as it was revoked; what was learnt later is about the key.
+ExitCode record_compromise(Invocation& invocation, Wiring& wiring, workflow::Store& store,
+                           const workflow::CertificateRecord& record) {
+  auto& output = invocation.output;
+  const std::string name = record.fingerprint.substr(0, kShownDigits);
+  for (const auto& words : service::shares_key(store, record)) output.warning(safe(words));
+  if (!invocation.arguments.has("--yes")) {
+    const auto question = fmt::format(
+        "Certificate {} ({}) is revoked already, or about to be, and its entry stays as it is. Record its key as "
+        "compromised, so that nothing is certified for it any more?",
+        name, safe(record.subject));
+    if (!commandline::confirm(output, question, "give --yes to record it without being asked")) {
+      throw Error{ErrorKind::refused, "nothing was recorded"};
+    }
+  }
+  service::record_compromise(store, record.spki, wiring.actor().name, wiring.clock().now());
+  output.result("hsmbridge.cert-compromise/1",
+                Json::object({{"certificate", record.fingerprint}, {"key_compromised", true}}),
+                fmt::format("the key of certificate {} is recorded as compromised\n", name));
+  return ExitCode::done;
 }
 
 ExitCode revoke(Invocation& invocation) {
@@ -107,6 +131,8 @@ ExitCode revoke(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
+  if (service::leaves_key_trusted(*store, record, reason))
+    return record_compromise(invocation, *wiring, *store, record);
   service::refuse_revoked(record);
   // Nobody looks at what is named, and a slip of the finger may name another one.
   if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
@@ -118,7 +144,7 @@ ExitCode revoke(Invocation& invocation) {
   service::RevocationWish wish{std::string(reason.name)};
   if (const auto since = arguments.text("--since")) wish.since = parse_rfc3339(*since);
   service::refuse_revocation(*wiring, record, old.provider, wish);
-  if (reason.name == workflow::kKeyCompromise) {
+  if (reason.compromise) {
     for (const auto& words : service::shares_key(*store, record)) invocation.output.warning(safe(words));
   }
   if (!arguments.has("--yes")) {

@@ -20,10 +20,14 @@ std::string octets_text(std::size_t octets) {
 
 std::string plan_text(const service::MassRevocation& planned) {
   using commandline::safe;
-  std::string text = fmt::format("{} to revoke, {} revoked already, {} that cannot be\n", planned.to_revoke,
-                                 planned.revoked, planned.faults);
+  std::string text = fmt::format("{} to revoke, {} under way already, {} revoked already, {} that cannot be\n",
+                                 planned.to_revoke, planned.under_way, planned.revoked, planned.faults);
   for (const auto& row : planned.rows) {
     if (row.fault) text += fmt::format("  line {}: {}\n", row.line, safe(row.fault->message()));
+    for (const auto& other : row.same_key) {
+      text += fmt::format("  line {}: certificate {} is for the same key, and the file does not name it\n", row.line,
+                          other.substr(0, 12));
+    }
   }
   for (const auto& at : planned.providers) {
     text += fmt::format("at {}: {}", safe(at.name), at.certificates);
