@@ -20,8 +20,6 @@ struct ReleaseTerms {
   std::optional<approval::Policy> approval;  // whose approvals at this bridge; nothing where nobody's
   std::string environment = "real";          // what approvals say of the store: "real" or "rehearsal"
   bool command = false;                      // an operator's
-  // When a store that was an older copy of itself was accepted last: what was said of a round before is not all known.
-  std::optional<Instant> restored_at = std::nullopt;
   // Who asked for the order, by the accounts that people have now: their word does not count, whatever was known before.
   std::vector<std::string> requesters = {};
 };

@@ -101,11 +101,6 @@ bool has_resumed(Database& database, const std::string& issuer, std::int64_t res
 
 }  // namespace
 
-std::optional<Instant> SqliteStore::restored_at() {
-  const auto last = last_restoration(*database_);
-  return last ? std::optional(last->at) : std::nullopt;
-}
-
 std::optional<std::string> SqliteStore::suspended(const std::string& issuer) {
   if (const auto why = restored()) return fmt::format("the store is an older copy of itself ({})", *why);
   const auto last = last_restoration(*database_);

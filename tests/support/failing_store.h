@@ -152,7 +152,6 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->clear_pin(subject, actor, at); });
   }
   std::optional<std::string> restored() override { return store_->restored(); }
-  std::optional<Instant> restored_at() override { return store_->restored_at(); }
   bool accept_restored(const std::string& actor, Instant at) override {
     return write([&] { return store_->accept_restored(actor, at); });
   }

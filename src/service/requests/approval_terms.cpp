@@ -10,7 +10,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <string_view>
@@ -64,7 +66,7 @@ bool is_for(const config::Settings& settings, const config::ProfileSettings& pro
 }  // namespace
 
 ReleaseTerms release_terms_of(const config::Settings& settings, const config::ProfileSettings& profile,
-                              const std::string& provider, std::optional<Instant> restored_at) {
+                              const std::string& provider) {
   if (!is_for(settings, profile, provider)) {
     for (const auto& other : settings.profiles) {
       if (!is_for(settings, other, provider)) continue;
@@ -77,8 +79,7 @@ ReleaseTerms release_terms_of(const config::Settings& settings, const config::Pr
           .hint(fmt::format("request it with profile {}", other.name));
     }
   }
-  return {policy_of(settings, profile), settings.store.rehearsal ? "rehearsal" : "real", profile.wants_command,
-          restored_at};
+  return {policy_of(settings, profile), settings.store.rehearsal ? "rehearsal" : "real", profile.wants_command, {}};
 }
 
 std::string store_identity(workflow::AuditLog& log, const std::string& actor, Instant at) {
@@ -92,13 +93,32 @@ std::string store_identity(workflow::AuditLog& log, const std::string& actor, In
 
 namespace {
 
-// Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for.
+// Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for. What a
+// service manager starts for somebody (hsmbridge-as-service) has no login of its own, and is told whose it is: that can
+// only take somebody's vote away, and so anybody may say it.
 std::string login_account() {
-  std::ifstream file("/proc/self/loginuid");
-  std::uint32_t uid = 0;
   constexpr std::uint32_t kUnset = 0xFFFFFFFF;
-  if (!(file >> uid) || uid == kUnset) return {};
-  return "uid:" + user_name(uid);
+  std::uint32_t uid = kUnset;
+  if (std::ifstream file("/proc/self/loginuid"); !(file >> uid)) uid = kUnset;
+  const char* const told = std::getenv("HSMBRIDGE_ASKED_BY");
+  if (uid == kUnset && told != nullptr) {
+    const std::string_view text = told;
+    const auto end = text.data() + text.size();
+    if (const auto read = std::from_chars(text.data(), end, uid); read.ec != std::errc{} || read.ptr != end) {
+      throw Error{ErrorKind::invalid_input, "HSMBRIDGE_ASKED_BY is no number of a user"};
+    }
+  }
+  return uid == kUnset ? std::string{} : "uid:" + user_name(uid);
+}
+
+// Who asks now; nobody for a process that goes on by itself.
+std::vector<std::string> asking_accounts(const Asking& asking) {
+  if (!asking.actor.starts_with("uid:")) return {};
+  return {asking.actor, login_account()};
+}
+
+bool is_any_account_of(const std::vector<std::string>& accounts, const config::PersonSettings& person) {
+  return std::any_of(accounts.begin(), accounts.end(), [&](const auto& one) { return is_account_of(one, person); });
 }
 
 }  // namespace
@@ -127,16 +147,19 @@ std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings&
                                                          workflow::AuditLog& log, const Asking& asking, Instant at) {
   if (!wanted.approval) return std::nullopt;
   workflow::ApprovalTerms terms{*wanted.approval, {}, store_identity(log, asking.actor, at), wanted.environment};
-  const auto* const order = asking.before;
-  const auto accounts = order == nullptr ? std::vector<std::string>{asking.actor, login_account()}
-                                         : std::vector<std::string>{order->created_by};
-  const auto before = order != nullptr && order->approval ? order->approval->requesters : std::vector<std::string>{};
+  auto accounts = asking_accounts(asking);
+  std::vector<std::string> before;
+  const bool is_known = std::any_of(settings.people.begin(), settings.people.end(),
+                                    [&](const auto& person) { return is_any_account_of(accounts, person); });
+  if (const auto* const order = asking.before; order != nullptr && !is_known) {
+    accounts.push_back(order->created_by);
+    if (order->approval) before = order->approval->requesters;
+  }
   approval::Decisions without;
   for (const auto& member : approval::members(terms.policy)) {
     const auto& person = settings.person(member.person.name);
     const bool asks =
-        std::find(before.begin(), before.end(), person.name) != before.end() ||
-        std::any_of(accounts.begin(), accounts.end(), [&](const auto& one) { return is_account_of(one, person); });
+        std::find(before.begin(), before.end(), person.name) != before.end() || is_any_account_of(accounts, person);
     if (!asks) continue;
     terms.requesters.push_back(member.person.name);
     without.rejected.insert(member.person.key);

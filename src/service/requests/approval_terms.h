@@ -18,7 +18,7 @@ namespace hsmbridge::service {
 // is for another provider and does not want what one wants that is for this one: who asks may name the provider, and
 // would get around its approvals.
 ReleaseTerms release_terms_of(const config::Settings& settings, const config::ProfileSettings& profile,
-                              const std::string& provider, std::optional<Instant> restored_at = std::nullopt);
+                              const std::string& provider);
 
 // What names a store in approvals: the hash of the first leaf of its audit log, hex. A copy has the same, no other store
 // has it. `at`: for the leaf that a log begins with where it is empty.
@@ -27,8 +27,7 @@ std::string store_identity(workflow::AuditLog& log, const std::string& actor, In
 // Who asks for something.
 struct Asking {
   std::string actor;  // "uid:alice"
-  // The order that this process goes on with by itself, a renewal: who asked for that asks for this; null where a person
-  // asks.
+  // The order of what is renewed: where nobody that is known asks for it (a timer), who asked for that asks for this.
   const workflow::Order* before = nullptr;
 };
 // What an order is to pin that is given now. Throws refused where there could not be enough approvals without those of

@@ -49,8 +49,6 @@ class Store : public Requests,
   virtual std::optional<std::string> restored() = 0;
   // True when it was.
   virtual bool accept_restored(const std::string& actor, Instant at) = 0;
-  // When that happened last: what was refused or cancelled between the copy and then is not known here.
-  virtual std::optional<Instant> restored_at() = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -1,12 +1,15 @@
 // Approvals at this bridge, as approvers give them: with keys of their own, here and by file. Votes are judged by openssl.
 #include "base/bytes.h"
 #include "place.h"
+#include "support/bench/bench.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -314,6 +317,31 @@ TEST_CASE_METHOD(Approved, "a clock that was set back by more than ten minutes s
   has(flat(behind({"request", "explain", id}).out), "behind what was approved at");
   const auto doctor = behind({"doctor"});
   has(flat(doctor.out + doctor.err), "this clock was set back, or was ahead");
+  const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+}
+
+TEST_CASE_METHOD(Approved, "a process that read another configuration than is there now releases nothing") {
+  const std::string before = signatures();
+  const auto id = pending("www");
+  Process daemon(cli, {"sh", "-c", std::string("exec ") + HSMBRIDGE_PROGRAM + " run 2> said"}, {});
+  while (!cli.exists("said") || cli.read("said").find(" works with ") == std::string::npos) {
+    REQUIRE(daemon.running());
+    daemon.run_for(20ms);
+  }
+  cli.write("hsmbridge.yaml", cli.read("hsmbridge.yaml") + "# carol has left\n");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  REQUIRE(approval("accept", "bob", id).status == 0);
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  while (flat(cli.run({"request", "explain", id}).out).find("was changed since this process read it") ==
+         std::string::npos) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    daemon.run_for(100ms);
+  }
+  CHECK(signatures() == before);
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
   const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});
   INFO(done.out << done.err);
   CHECK(done.status == 0);

@@ -588,11 +588,6 @@ std::optional<std::string> MemoryStore::restored() {
   return read([](Content& all) { return all.restored; });
 }
 
-std::optional<Instant> MemoryStore::restored_at() {
-  return read(
-      [](Content& all) { return all.restorations.empty() ? std::nullopt : std::optional(all.restorations.back()); });
-}
-
 bool MemoryStore::accept_restored(const std::string& actor, Instant at) {
   return write(
       [&](Transaction&, Content& all) {

@@ -118,7 +118,6 @@ class MemoryStore final : public workflow::Store {
 
   std::optional<std::string> restored() override;
   bool accept_restored(const std::string& actor, Instant at) override;
-  std::optional<Instant> restored_at() override;
 
  private:
   struct Content;

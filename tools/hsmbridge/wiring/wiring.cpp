@@ -1,6 +1,8 @@
 #include "tools/hsmbridge/wiring/wiring.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/trust.h"
 #include "net/transport.h"
@@ -134,7 +136,9 @@ Wiring::Wiring(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       clock_(clock_of_process()),
       actor_(actor_of_process()),
-      stores_(std::make_shared<Stores>(settings_, *clock_)) {}
+      stores_(std::make_shared<Stores>(settings_, *clock_)) {
+  if (!settings_->file.empty()) configuration_ = sha256(read_file(settings_->file));
+}
 
 Wiring::~Wiring() = default;
 
@@ -329,8 +333,19 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
   return {};
 }
 
+// A process that runs for months must not release what the people that are named now would not.
+void Wiring::expect_configuration_as_read() const {
+  if (settings_->file.empty() || sha256(read_file(settings_->file)) == configuration_) return;
+  throw Error{
+      ErrorKind::unavailable,
+      fmt::format("{} was changed since this process read it, and says who releases what", settings_->file.string())}
+      .hint("let it be read again: systemctl reload hsmbridge, or SIGHUP to `hsmbridge run`");
+}
+
 service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
   auto terms = service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
+  const bool wanted = terms.approval || terms.command || order.wants_approval() || order.wants_command;
+  if (wanted) expect_configuration_as_read();
   for (const auto& person : settings_->people) {
     if (service::is_account_of(order.created_by, person)) terms.requesters.push_back(person.name);
   }
