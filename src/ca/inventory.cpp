@@ -157,6 +157,7 @@ class Comparison {
   void take_crl(const InventorySources::File& file) {
     const x509::CertificateList list = prefixed(file.name, [&] {
       refuse_part(x509::parse_crl(file.der).tbs);
+      refuse_another_place(x509::parse_crl(file.der).tbs);
       return x509::parse_crl(file.der);
     });
     inventory_.crl = last_of(file, list.tbs);
@@ -234,6 +235,19 @@ class Comparison {
           fmt::format("{}: {} says {}, and {} says {}", serial, one.place, told(*one.revoked), crl, told(revoked)));
     }
     one.revoked = revoked;
+  }
+
+  // A CRL that says where it is may be one partition of several, which look the same. An index tells what is revoked.
+  void refuse_another_place(const x509::TbsCertList& list) const {
+    if (!list.issuing_distribution_point || sources_.index) return;
+    const auto& urls = list.issuing_distribution_point->urls;
+    if (urls.empty() || std::find(urls.begin(), urls.end(), sources_.crl_url) != urls.end()) return;
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("it says that it is the CRL at {}, and may be one of several that each revoke a part",
+                            urls.front())}
+        .hint(
+            "where it is the only one, name that address as `url` under `crl`; where there are more, let the old "
+            "program publish a complete CRL, or give its index");
   }
 
   // What this program publishes is complete: a part of what a CA revokes cannot be continued.

@@ -33,6 +33,7 @@ struct InventorySources {
   };
   std::vector<File> certificates;  // complete where there is no index
   std::optional<File> crl;
+  std::string crl_url = {};       // where the CA publishes it
   std::vector<File> shards = {};  // CRLs with a part of what is revoked, each of another distribution point
   // What it has signed, or was about to: not complete, and the same line may be there again.
   std::vector<IssuedBefore> log = {};

@@ -179,7 +179,7 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
   // A store that was restored before knows all of a CA that begins now, with a key of its own.
   if (!root.key_is_there) {
     workflow::Takeover nothing_yet;
-    nothing_yet.issuer = hex(sha256(certificate.subject().der()));
+    nothing_yet.issuer = workflow::issuer_id(certificate.subject());
     nothing_yet.from = workflow::Takeover::From::a_lost_store;
     store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
                     actor.name, log.now());

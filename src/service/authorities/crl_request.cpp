@@ -5,8 +5,13 @@
 #include "service/requests/new_request.h"
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
+#include "x509/objects/crl.h"
+#include "x509/objects/serial.h"
 
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
 
 namespace hsmbridge::service {
 namespace {
@@ -36,6 +41,19 @@ bool journal_unless_open(workflow::Store& store, const workflow::Order& order, c
     if (error.kind() == ErrorKind::conflict && !error.detail("request").empty()) return false;
     throw;
   }
+}
+
+// What was revoked since its bytes were frozen.
+std::size_t lacking(workflow::Store& store, const RequestId& id) {
+  const auto record = store.find(id);
+  const auto* const draft = record ? workflow::draft_of(record->state) : nullptr;
+  if (draft == nullptr || draft->to_be_signed.empty()) return 0;
+  const auto list = x509::parse_tbs_cert_list(draft->to_be_signed);
+  std::set<std::string> listed;
+  for (const auto& one : list.revoked) listed.insert(x509::serial_text(one.serial));
+  const auto revoked = store.revocations(workflow::issuer_id(list.issuer), "", list.this_update);
+  return static_cast<std::size_t>(
+      std::count_if(revoked.begin(), revoked.end(), [&](const auto& one) { return !listed.contains(one.serial); }));
 }
 
 // The newest one of the CA; no other kind of request is without a profile.
@@ -72,7 +90,9 @@ CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& stor
   const workflow::Order order = crl_order(actor, made.name, made.view, bridge.clock().now());
   const bool is_made = journal_unless_open(store, order, timing_for(bridge.settings(), made.name));
   if (is_made) return {order.id, CrlRequest::How::made};
-  if (const auto open = store.open_request_for(workflow::work_of(order))) return {*open, CrlRequest::How::open};
+  if (const auto open = store.open_request_for(workflow::work_of(order))) {
+    return {*open, CrlRequest::How::open, lacking(store, *open)};
+  }
   throw Error{ErrorKind::unavailable, fmt::format("the CRL request of {} ended this moment", made.name)}.hint(
       "type it again");
 }

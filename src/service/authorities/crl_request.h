@@ -18,6 +18,7 @@ bool crl_is_a_request(Bridge& bridge, const std::string& name);
 struct CrlRequest {
   RequestId id;
   enum class How { made, open } how = How::made;
+  std::size_t lacks = 0;  // revocations since its bytes were frozen, which only the CRL after it will have
 };
 // The open one, or a new one. Throws invalid_input where it publishes none, refused for a store that is an older copy.
 CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& name);

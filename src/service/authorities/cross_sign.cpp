@@ -6,6 +6,7 @@
 #include "service/authorities/authorities.h"
 #include "service/effects/install.h"
 #include "workflow/machine/lifecycle.h"
+#include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -25,6 +26,28 @@ void refuse_known_revoked(workflow::Store& store, const x509::Certificate& exist
   if (!record || record->status != workflow::status::kRevoked) return;
   throw Error{ErrorKind::refused, fmt::format("certificate {} of \"{}\" is revoked: nobody cross-signs that CA by it",
                                               record->fingerprint.substr(0, 12), existing.subject().to_string())};
+}
+
+// The limits of the existing certificate are those of the new one: whoever forged it would choose them. One of its own
+// issuer is looked at with its own key (ca/cross.h).
+void expect_issued(Bridge& bridge, const NewCrossSigning& wanted, const x509::Certificate& existing) {
+  if (x509::same_name(existing.subject(), existing.issuer())) return;
+  std::vector<Bytes> known;
+  for (const Authority& one : authorities(bridge)) {
+    if (one.view.certificate) known.push_back(*one.view.certificate);
+  }
+  if (wanted.issuer) known.push_back(x509::certificate_in_file(*wanted.issuer, x509::Given::to_be_read));
+  const bool is_issued = std::any_of(known.begin(), known.end(), [&](const Bytes& der) {
+    const auto issuer = x509::parse_certificate(der);
+    return x509::same_name(issuer.subject(), existing.issuer()) && x509::signature_verifies(existing, issuer.spki());
+  });
+  if (is_issued) return;
+  throw Error{
+      ErrorKind::refused,
+      fmt::format("{} says that \"{}\" issued it, and {}", wanted.certificate.string(), existing.issuer().to_string(),
+                  wanted.issuer ? wanted.issuer->string() + " is not the certificate of who signed it"
+                                : std::string("nothing here shows that"))}
+      .hint("give the certificate of that CA, as you know it: --issuer FILE");
 }
 
 // Where its key is: that of a CA of this bridge, or one that the records know.
@@ -101,6 +124,7 @@ CrossSigning plan_cross_signing(Bridge& bridge, workflow::Store& store, const Ne
   const auto existing = x509::parse_certificate(x509::certificate_in_file(wanted.certificate, x509::Given::to_be_read));
   const Instant now = bridge.clock().now();
   refuse_known_revoked(store, existing);
+  expect_issued(bridge, wanted, existing);
   const auto provider = bridge.provider(issuer.name);
   CrossSigning planned;
   NewEnrolment& enrolment = planned.enrolment;

@@ -13,9 +13,11 @@
 namespace hsmbridge::service {
 
 struct NewCrossSigning {
-  std::string name;                          // of the CA that signs, a provider
-  std::string profile;                       // of the request
-  std::filesystem::path certificate;         // the one that the other CA has
+  std::string name;                   // of the CA that signs, a provider
+  std::string profile;                // of the request
+  std::filesystem::path certificate;  // the one that the other CA has
+  // The certificate of the CA that issued that one, where it is neither of its own issuer nor of a CA of this bridge.
+  std::optional<std::filesystem::path> issuer;
   std::optional<std::string> csr;            // the file of a CSR of its key, where that is in no token of ours
   std::optional<std::filesystem::path> out;  // where the new one goes; else beside the other one, as NAME-by-NAME.pem
 };
@@ -29,7 +31,8 @@ struct CrossSigning {
   std::optional<RequestId> done;         // or brought a certificate that is in use
   std::vector<std::string> differences;  // ca::cross_differences
 };
-// Throws refused with every reason why that CA does not cross-sign the other one, not_found where the key of that is in
+// Throws refused with every reason why that CA does not cross-sign the other one, and for a certificate of which nothing
+// shows who issued it, not_found where the key of that is in
 // no token that is known here and no CSR was brought, conflict for a file that is there, or another open request for the
 // same.
 CrossSigning plan_cross_signing(Bridge& bridge, workflow::Store& store, const NewCrossSigning& wanted);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "service/content/brought_csr.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/crl.h"
@@ -25,10 +26,6 @@ using Path = std::filesystem::path;
 constexpr std::size_t kMostIndex = std::size_t{256} << 20U;
 constexpr std::size_t kMostCrlOctets = std::size_t{256} << 20U;
 constexpr std::size_t kProofNonce = 32;
-
-std::string id_of(const x509::Name& issuer) {
-  return hex(sha256(issuer.der()));
-}
 
 x509::Certificate certificate_of(const Authority& authority) {
   if (authority.view.certificate) return x509::parse_certificate(*authority.view.certificate);
@@ -119,8 +116,37 @@ std::size_t read_certificates(const Path& path, ca::InventorySources& to) {
   return left_out;
 }
 
-void expect_sources(const TakeoverSources& sources, Takeover::From from) {
-  if (!sources.index && !sources.serial_log && sources.certificates.empty()) {
+// Every serial log of the CA: the one that is given may be a copy, and older than the one that is there.
+std::vector<Path> serial_logs(const TakeoverSources& sources, const Authority& authority, Takeover::From from) {
+  std::vector<Path> logs;
+  if (sources.serial_log) logs.push_back(*sources.serial_log);
+  const auto& own = authority.view.serial_log;
+  if (from == Takeover::From::another_program || !own) return logs;
+  std::error_code unreadable;
+  if (std::filesystem::exists(*own, unreadable) || unreadable) {
+    if (!std::filesystem::equivalent(*own, logs.empty() ? Path() : logs.front(), unreadable)) logs.push_back(*own);
+  } else if (logs.empty()) {
+    throw Error{ErrorKind::not_found, fmt::format("the serial log {} is not there: what the CA {} has signed since the "
+                                                  "backup may be known to nobody else",
+                                                  own->string(), authority.name)}
+        .hint("--serial-log FILE for a copy of it; where it is lost, take `serial_log` out of the configuration first");
+  }
+  return logs;
+}
+
+// Half a line at the end is of a process that died before it signed (providers/local/serial_log.h).
+std::vector<ca::IssuedBefore> read_serial_log(const Path& file) {
+  constexpr auto kTabs = 5;
+  const Bytes octets = read_file(file, kMostIndex);
+  std::string_view lines = as_text(octets);
+  const std::string_view last = lines.substr(lines.rfind('\n') + 1);
+  if (std::count(last.begin(), last.end(), '\t') < kTabs) lines.remove_suffix(last.size());
+  if (lines.empty()) return {};
+  return ca::read_openssl_index(lines, file.filename().string());
+}
+
+void expect_sources(const TakeoverSources& sources, const std::vector<Path>& logs, Takeover::From from) {
+  if (!sources.index && logs.empty() && sources.certificates.empty()) {
     throw Error{ErrorKind::invalid_input, from == Takeover::From::another_program
                                               ? "say what the CA has issued: --index FILE, --certificates PATH, or both"
                                               : "say what the CA has issued since the backup: --serial-log FILE, "
@@ -128,6 +154,12 @@ void expect_sources(const TakeoverSources& sources, Takeover::From from) {
   }
   if (!sources.crls.empty() && sources.next_crl_number) {
     throw Error{ErrorKind::invalid_input, "--next-crl-number is for a CA whose last CRL is not given (--crl)"};
+  }
+  if (from == Takeover::From::another_program && sources.next_crl_number.value_or(1) != 1 && !sources.index) {
+    throw Error{ErrorKind::invalid_input, fmt::format("a CA whose next CRL is number {} has published CRLs, and what "
+                                                      "it revoked stands on them",
+                                                      *sources.next_crl_number)}
+        .hint("give the last one: --crl FILE; or, where it is lost, the index that says what is revoked: --index FILE");
   }
   if (sources.crls.empty() && !sources.next_crl_number) {
     throw Error{ErrorKind::invalid_input, "give the last CRL that was published: --crl FILE"}.hint(
@@ -311,7 +343,6 @@ Json fact_of(const PlannedTakeover& planned) {
 
 PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
                               const TakeoverSources& sources, Takeover::From from) {
-  expect_sources(sources, from);
   if (const auto why = store.restored()) {
     throw Error{ErrorKind::refused, fmt::format("the store is an older copy of itself ({})", *why)}.hint(
         "first: hsmbridge store accept-restored");
@@ -319,20 +350,24 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   PlannedTakeover planned;
   planned.authority = authority(bridge, name);
   planned.takeover.from = from;
+  const std::vector<Path> logs = serial_logs(sources, planned.authority, from);
+  expect_sources(sources, logs, from);
   const x509::Certificate issuer = certificate_of(planned.authority);
-  const std::string id = id_of(issuer.subject());
+  const std::string id = workflow::issuer_id(issuer.subject());
   const auto places = crl_places(bridge, planned.authority.name);
   expect_to_publish(places, planned.authority.name, from, issuer, log.now());
   for (const workflow::CrlPlace& place : places) planned.crls.push_back({place, {}, PlannedTakeover::Place::empty});
   ca::InventorySources papers;
-  const auto read_index = [](const Path& file) {
-    const Bytes octets = read_file(file, kMostIndex);
-    return ca::read_openssl_index(as_text(octets), file.filename().string());
-  };
-  if (sources.index) papers.index = read_index(*sources.index);
-  if (sources.serial_log) papers.log = read_index(*sources.serial_log);
+  if (sources.index) {
+    papers.index =
+        ca::read_openssl_index(as_text(read_file(*sources.index, kMostIndex)), sources.index->filename().string());
+  }
+  for (const Path& file : logs) {
+    for (ca::IssuedBefore& one : read_serial_log(file)) papers.log.push_back(std::move(one));
+  }
   for (const Path& path : sources.certificates) planned.left_out += read_certificates(path, papers);
   take_crls(read_crls(sources.crls, issuer), planned, papers);
+  papers.crl_url = places.front().url;
   if (from == Takeover::From::a_lost_store) {
     papers.known = [&](const std::string& serial) { return store.end_of_certificate(id, serial); };
   }
@@ -359,6 +394,11 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   const bool adopted = planned.takeover.from == Takeover::From::another_program;
   done.taken =
       store.take_over(planned.takeover, adopted ? "ca-adopted" : "ca-resumed", fact_of(planned), actor.name, log.now());
+  // Where its key is at a provider the lost store may have asked for one more CRL, which is signed whenever people
+  // approve it: its number is not given again.
+  if (!adopted && !planned.authority.view.key_provider.empty()) {
+    store.take_crl_number(planned.takeover.issuer, 0, log.now());
+  }
   // The next CRL is compared with the one in its place.
   bool holds_ours = true;
   for (const PlannedTakeover::Crl& crl : planned.crls) {
@@ -386,7 +426,7 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
                                        const std::string& serial) {
   ForeignCertificate found;
   found.authority = authority(bridge, name);
-  found.issuer = id_of(certificate_of(found.authority).subject());
+  found.issuer = workflow::issuer_id(certificate_of(found.authority).subject());
   const std::string number = x509::parse_serial(serial);
   if (const auto there = store.certified_elsewhere(found.issuer, number)) {
     found.certificate = *there;
@@ -397,8 +437,8 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
       .hint("what was issued here: hsmbridge cert list, and hsmbridge cert revoke CERT");
 }
 
-void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, const ForeignCertificate& certificate,
-                      const std::string& reason) {
+RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now,
+                                  const ForeignCertificate& certificate, const std::string& reason) {
   const auto* const row = workflow::revocation_reason(reason);
   if (row == nullptr) throw Error{ErrorKind::invalid_input, fmt::format("there is no reason '{}'", reason)};
   if (row->name == workflow::kCertificateHold) {
@@ -416,7 +456,10 @@ void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, c
                                   {"serial", serial},
                                   {"subject", subject},
                                   {"reason", std::string(row->name)}});
-  if (!store.take_over(told, "ca-revoked", fact, actor.name, now).nothing()) return;
+  if (!store.take_over(told, "ca-revoked", fact, actor.name, now).nothing()) return RevokedElsewhere::now;
+  // What is revoked stays as it was revoked; what was learnt later is about the key.
+  if (row->compromise && !key.empty() && record_compromise(store, key, actor.name, now))
+    return RevokedElsewhere::before;
   const auto before = store.revocation(certificate.issuer, serial);
   throw Error{ErrorKind::conflict, fmt::format("the serial number {} was revoked {}", serial,
                                                before ? rfc3339(before->revoked_at) : "before")};

@@ -24,7 +24,8 @@ namespace hsmbridge::service {
 struct TakeoverSources {
   std::optional<std::filesystem::path> index;       // index.txt of `openssl ca`
   std::vector<std::filesystem::path> certificates;  // PEM or DER files, and folders of them
-  std::optional<std::filesystem::path> serial_log;  // `serial_log` of the CA, of a lost store
+  // A copy of the `serial_log` of the CA, of a lost store; the one that the configuration names is read beside it.
+  std::optional<std::filesystem::path> serial_log;
   // The last one, PEM or DER; of a CA with shards each of them, also folders.
   std::vector<std::filesystem::path> crls;
   // Instead of a CRL: the number that the next one gets, where none was ever published (1) or the last one is lost.
@@ -64,8 +65,11 @@ struct ForeignCertificate {
 };
 ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
                                        const std::string& serial);
-// It is on the CA's next CRL. Throws conflict where it is revoked, invalid_input for a word that is no reason or a hold.
-void revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now, const ForeignCertificate& certificate,
-                      const std::string& reason);
+// It is on the CA's next CRL; or it was revoked before for another reason, which stays, and its key is recorded as
+// compromised now. Throws conflict where it is revoked and nothing is new, invalid_input for a word that is no reason or
+// a hold.
+enum class RevokedElsewhere { now, before };
+RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, Instant now,
+                                  const ForeignCertificate& certificate, const std::string& reason);
 
 }  // namespace hsmbridge::service

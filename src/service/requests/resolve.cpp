@@ -5,9 +5,11 @@
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/provider.h"
+#include "workflow/ports/serial_numbers.h"
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pkcs7.h"
+#include "x509/objects/serial.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -206,6 +208,19 @@ workflow::Record found(workflow::Requests& store, const RequestId& id) {
   return std::move(*record);
 }
 
+// At a CA of this bridge a revocation took effect when it is in our own book.
+void refuse_done_without_entry(Bridge& bridge, workflow::Store& store, const workflow::Record& record) {
+  const auto* const revocation = record.order.revocation();
+  if (revocation == nullptr) return;
+  if (bridge.settings().provider(record.order.provider).type != workflow::kLocalAuthority) return;
+  const auto certificate = x509::parse_certificate(revocation->predecessor.der);
+  const auto issuer = workflow::issuer_id(certificate.issuer());
+  if (store.revocation(issuer, x509::serial_text(certificate.serial()))) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("the CA {} has not revoked it: it is on none of its CRLs", record.order.provider)}
+      .hint(fmt::format("hsmbridge request resolve {} --look-up", record.order.id.str()));
+}
+
 workflow::Record append(const Actor& actor, Bridge& bridge, workflow::Store& store, const workflow::Record& record,
                         const workflow::EventBody& event) {
   return append_event(store, record.order.id, event, actor.name, bridge.clock().now(),
@@ -219,6 +234,7 @@ workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::S
   auto event = plain_event(resolution);
   const auto record = found(store, id);
   if (!event) event = proved_event(bridge, record, resolution);
+  if (resolution.done) refuse_done_without_entry(bridge, store, record);
   return append(actor, bridge, store, record, *event);
 }
 

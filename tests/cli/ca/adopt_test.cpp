@@ -229,6 +229,17 @@ TEST_CASE_METHOD(OldCa, "a CA that never published a CRL begins with number 1, a
   }
 }
 
+TEST_CASE_METHOD(OldCa, "where CRLs were published and the last one is lost, an index must say what is revoked") {
+  const auto refused = adopt({"--certificates", "newcerts", "--next-crl-number", "500"});
+  CHECK(refused.status == 2);
+  has(flat(refused.err), "a CA whose next CRL is number 500 has published CRLs, and what it revoked stands on them");
+  const auto adopted = adopt({"--index", "index.txt", "--next-crl-number", "500"});
+  INFO(adopted.err);
+  REQUIRE(adopted.status == 0);
+  has(crl_text(), "crlNumber=0x01F4");
+  CHECK(judged(0).status != 0);
+}
+
 TEST_CASE_METHOD(OldCa, "what is at the place of the CRLs is replaced where it is the last one, and else not touched") {
   SECTION("the last one as PEM") {
     std::filesystem::copy(cli / "last.pem", cli / "published.crl");

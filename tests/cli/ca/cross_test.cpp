@@ -287,13 +287,38 @@ TEST_CASE_METHOD(Crossing, "a CA that was revoked here, or whose key is compromi
     has(flat(refused.err), "is revoked");
   }
   SECTION("its key") {
-    revoke("O=Elsewhere, CN=Foreign CA", "keyCompromise");
+    revoke("O=Elsewhere, CN=Foreign CA", GENERATE("keyCompromise", "cACompromise"));
     std::filesystem::remove(cli / "foreign-by-other.pem");
     const auto refused = cross("foreign.pem", {"--csr", "foreign.csr"});
     CHECK(refused.status == 4);
     has(flat(refused.err), "its key is recorded as compromised");
   }
   CHECK(signatures() == before);
+}
+
+TEST_CASE_METHOD(Crossing, "an existing certificate counts only where it is shown who issued it") {
+  openssl_ca("partner", "/O=Elsewhere/CN=Partner Root");
+  openssl_ca("forger", "/O=Elsewhere/CN=Partner Root");
+  openssl_ca("below", "/O=Elsewhere/CN=Partner CA");
+  const auto issue = [&](const std::string& by, const std::string& days) {
+    cli.write("limits.ext", "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n");
+    const auto done =
+        cli.other({"openssl", "x509", "-req", "-in", "below.csr", "-CA", by + ".pem", "-CAkey", by + ".key",
+                   "-set_serial", "7", "-days", days, "-extfile", "limits.ext", "-out", "by-" + by + ".pem"});
+    INFO(done.err);
+    REQUIRE(done.status == 0);
+  };
+  issue("partner", "60");
+  issue("forger", "600");
+  const std::string before = signatures();
+  const auto alone = cross("by-forger.pem", {"--csr", "below.csr"});
+  CHECK(alone.status == 4);
+  has(flat(alone.err), "says that \"O=Elsewhere, CN=Partner Root\" issued it, and nothing here shows that");
+  const auto forged = cross("by-forger.pem", {"--csr", "below.csr", "--issuer", "partner.pem"});
+  CHECK(forged.status == 4);
+  has(flat(forged.err), "partner.pem is not the certificate of who signed it");
+  CHECK(signatures() == before);
+  made(cross("by-partner.pem", {"--csr", "below.csr", "--issuer", "partner.pem"}));
 }
 
 TEST_CASE_METHOD(Crossing, "the CAs above must permit it, as for a CA that is made") {

@@ -106,8 +106,15 @@ TEST_CASE_METHOD(Place, "the serial log says what was signed, and is enough to g
   std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
   std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
   REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
-  const auto resumed =
-      cli.run({"ca", "resume", "issuing", "--serial-log", "issuing.log", "--crl", "last.crl", "--yes"});
+  // An old copy says less than the log that is there.
+  cli.write("copy.log", "");
+  std::filesystem::rename(cli / "issuing.log", cli / "away.log");
+  const auto lost = cli.run({"ca", "resume", "issuing", "--certificates", "www.pem", "--crl", "last.crl", "--yes"});
+  CHECK(lost.status == 1);
+  has(flat(lost.err), "the serial log " + (cli / "issuing.log").string() + " is not there");
+  CHECK(cli.run({"ca", "resume", "issuing", "--serial-log", "copy.log", "--crl", "last.crl", "--yes"}).status == 1);
+  std::filesystem::rename(cli / "away.log", cli / "issuing.log");
+  const auto resumed = cli.run({"ca", "resume", "issuing", "--serial-log", "copy.log", "--crl", "last.crl", "--yes"});
   INFO(resumed.out << resumed.err);
   REQUIRE(resumed.status == 0);
   has(flat(resumed.out), "CRL 2 of issuing with 1 revoked");

@@ -204,7 +204,7 @@ struct Restored : Sharded {
     CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
   }
   CliResult resume(const Words& more) const {
-    Words words{"ca", "resume", "issuing", "--serial-log", "issuing.log", "--yes"};
+    Words words{"ca", "resume", "issuing", "--yes"};
     words.insert(words.end(), more.begin(), more.end());
     return cli.run(words);
   }

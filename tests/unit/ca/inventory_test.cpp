@@ -110,6 +110,20 @@ TEST_CASE_METHOD(OldCa, "without an index the certificates and the CRL say what 
   CHECK(all.revoked[0].serial == "11");
 }
 
+TEST_CASE_METHOD(OldCa, "a CRL that names another place may be one of several, unless an index tells what is revoked") {
+  ca::CrlFields fields{7, kNow - 24h, kNow + 24h, {{Bytes{0x11}, kNow - 48h, 1}}};
+  fields.distribution_point = "http://ca.example.com/part3.crl";
+  const Bytes tbs = ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm);
+  sources.crl->der = ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow);
+  sources.crl_url = "http://ca.example.com/issuing.crl";
+  CHECK(taken().revoked.size() == 1);
+  sources.index.reset();
+  sources.certificates = {certificate("11", "11.pem")};
+  says(why(), "it is the CRL at http://ca.example.com/part3.crl, and may be one of several");
+  sources.crl_url = fields.distribution_point;
+  CHECK(taken().revoked.size() == 1);
+}
+
 TEST_CASE_METHOD(OldCa, "what the last CRL still revokes after its end stays on one CRL more, and no longer") {
   sources.index = {line("10"), revoked("11", kNow - 48h, 1, kNow - 36h), revoked("12", kNow - 48h, 0, kNow - 36h)};
   const ca::Inventory all = taken();

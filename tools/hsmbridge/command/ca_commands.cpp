@@ -120,8 +120,13 @@ void tell_differences(Invocation& invocation, const service::CrossSigning& plann
 
 ExitCode cross_sign(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
-  service::NewCrossSigning wanted{arguments.required("NAME"), arguments.text_or("--profile", "cross-ca"),
-                                  arguments.required("--certificate"), arguments.text("--csr"), std::nullopt};
+  service::NewCrossSigning wanted{arguments.required("NAME"),
+                                  arguments.text_or("--profile", "cross-ca"),
+                                  arguments.required("--certificate"),
+                                  std::nullopt,
+                                  arguments.text("--csr"),
+                                  std::nullopt};
+  if (const auto file = arguments.text("--issuer")) wanted.issuer = *file;
   if (const auto file = arguments.text("--out")) wanted.out = *file;
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
@@ -158,6 +163,12 @@ ExitCode request_crl(Invocation& invocation, Wiring& wiring, workflow::Store& st
   const auto asked = service::request_crl(wiring.actor(), wiring, store, name);
   if (asked.how == service::CrlRequest::How::open) {
     invocation.output.note(fmt::format("request {} for the CRL is open: going on with it", asked.id.str()));
+    if (asked.lacks != 0) {
+      invocation.output.warning(fmt::format(
+          "it lacks what was revoked since it was made: {}. For a CRL with that: hsmbridge request cancel {}, "
+          "and this command again",
+          asked.lacks, asked.id.str()));
+    }
   }
   return finish(invocation.output, wiring, store, asked.id, Pace{});
 }
@@ -251,12 +262,14 @@ ExitCode revoke_foreign(Invocation& invocation) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
   }
-  service::revoke_elsewhere(wiring.actor(), *store, wiring.clock().now(), found, *reason);
+  const auto how = service::revoke_elsewhere(wiring.actor(), *store, wiring.clock().now(), found, *reason);
   invocation.output.result(
       "hsmbridge.ca-revoke/1",
       Json::object({{"name", found.authority.name}, {"serial", certificate.serial}, {"reason", *reason}}),
       fmt::format("{} is revoked\n", certificate.serial));
-  invocation.output.note(fmt::format("it is on the next CRL: hsmbridge ca crl {}", safe(name)));
+  invocation.output.note(how == service::RevokedElsewhere::before
+                             ? "it was revoked before, and that stays; its key is recorded as compromised now"
+                             : fmt::format("it is on the next CRL: hsmbridge ca crl {}", safe(name)));
   return ExitCode::done;
 }
 
@@ -292,7 +305,7 @@ std::vector<Command> takeover_commands() {
       {"ca",
        "resume",
        "Let a CA sign again after its store was restored from a backup",
-       {{"--serial-log", "FILE", "what it has signed: the file that `serial_log` of the provider names"},
+       {{"--serial-log", "FILE", "what it has signed: a copy of its `serial_log`, which is read beside it"},
         index,
         certificates,
         {"--crl", "PATH", "the last CRL that was published (PEM, DER); of a CA with shards each of them, or a folder",
@@ -303,12 +316,13 @@ std::vector<Command> takeover_commands() {
        {name},
        resume,
        exits,
-       "  hsmbridge ca resume issuing --serial-log issuing.log --crl issuing.crl\n"
+       "  hsmbridge ca resume issuing --crl issuing.crl\n"
        "A store that is an older copy of itself does not know what its CAs did since: they sign\n"
        "nothing, also after `store accept-restored`, until they are told what they have issued\n"
-       "since the backup (more does no harm) and the last CRL that was published. What the CRL\n"
-       "revokes must be known to the store or be among what is given. Then the next CRL is\n"
-       "published, with everything that was on the last one.\n"},
+       "since the backup (more does no harm) and the last CRL that was published. Where the\n"
+       "provider has a `serial_log`, that is read, and must be there. What the CRL revokes must\n"
+       "be known to the store or be among what is given. Then the next CRL is published, with\n"
+       "everything that was on the last one.\n"},
       {"ca",
        "revoke",
        "Revoke a certificate that the CA issued before it was taken over",
@@ -347,6 +361,7 @@ std::vector<Command> ca_commands() {
        "cross-sign",
        "Certify a CA that is there already, below this one too",
        {{"--certificate", "FILE", "the one that it has (PEM, DER)", commandline::Times::required},
+        {"--issuer", "FILE", "the certificate of who issued it, where that is no CA of this bridge"},
         {"--csr", "FILE", "a CSR of its key, where that is in no token of ours; only the key of it counts"},
         {"--out", "FILE", "where the new certificate goes (default: beside the other one, as …-by-NAME.pem)"},
         {"--profile", "NAME", "what to order (default: cross-ca)"},
