@@ -26,10 +26,8 @@ using providers::parsed;
 namespace {
 
 std::string reason_name(unsigned code) {
-  for (const RevocationReason& one : revocation_reasons()) {
-    if (one.code == code) return std::string(one.name);
-  }
-  return std::to_string(code);
+  const RevocationReason* const row = revocation_reason(code);
+  return row == nullptr ? std::to_string(code) : std::string(row->name);
 }
 
 // Beside the certificate; who writes the certificate removes it (service/authorities).
@@ -87,6 +85,7 @@ AuthorityView LocalProvider::view() {
   if (settings_.key_service) view.key_provider = settings_.key_service->provider;
   view.accept = settings_.key.accept;
   if (settings_.root) view.root_key = settings_.root->key;
+  view.serial_log = settings_.serial_log;
   for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
   try {
     const x509::Certificate issuer = certificate();
@@ -116,6 +115,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
                                                   ? x509::default_algorithm(x509::key_spec_of(spki))
                                                   : x509::signature_algorithm(settings_.algorithm);
   const ca::Root& root = settings_.root->root;
+  expect_not_suspended(root.subject);
   const auto frozen = frozen_root(settings_.certificate);
   const std::optional<Bytes> before = frozen_there(frozen, root, algorithm, spki);
   const Bytes to_be_signed =

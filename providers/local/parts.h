@@ -16,11 +16,6 @@ inline constexpr Duration kByHand = std::chrono::minutes{2};
 // Of another program that is a linter.
 inline constexpr Duration kLinterLimit = std::chrono::seconds{30};
 
-// Under which numbers are unique (TakenSerial::issuer).
-inline std::string issuer_id(const x509::Name& name) {
-  return hex(sha256(name.der()));
-}
-
 // What the leaves of a use of the CA's key say.
 inline Json facts_of(const std::string& provider, const std::string& request, const x509::TbsCertificate& tbs) {
   return Json::object({{"provider", provider},

@@ -275,6 +275,7 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
     return std::move(faults.reasons);
   }
   if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
+  expect_number_unused(x509::parse_tbs_certificate(draft.to_be_signed));
   if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) throw outdated_draft(std::move(why));
   providers::expect_fit(settings_.name, unfit, remedy());
   const auto distrust = providers::distrust(drafted, parsed(chain()), parsed(dependencies_.anchors(call.order)),
@@ -289,6 +290,20 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
     if (finding.severity == ca::LintSeverity::error) throw outdated_draft(ca::to_string(finding));
   }
   return {};
+}
+
+// A draft that is older than the backup from which its store came may have been signed since, by the store that was
+// lost: there is one certificate a number.
+void LocalProvider::expect_number_unused(const x509::TbsCertificate& tbs) const {
+  const std::string issuer = issuer_id(tbs.issuer);
+  const std::string serial = x509::serial_text(tbs.serial);
+  const bool is_known = dependencies_.signed_elsewhere && dependencies_.signed_elsewhere(issuer, serial);
+  if (is_known || dependencies_.revocations().revocation(issuer, serial)) {
+    throw outdated_draft(
+        fmt::format("a certificate with the serial number {} was signed before this store was "
+                    "restored",
+                    serial));
+  }
 }
 
 SubmitAnswer LocalProvider::submit(const ProviderCall& call) {

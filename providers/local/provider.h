@@ -58,6 +58,8 @@ struct Dependencies {
   std::function<std::string(const SpkiHash& key)> spent = {};
   // Why the CA may not sign (Takeovers::suspended).
   std::function<std::optional<std::string>(const std::string& issuer)> suspended = {};
+  // Whether a certificate of that number is known that this store did not make (Takeovers::certified_elsewhere).
+  std::function<bool(const std::string& issuer, const std::string& serial)> signed_elsewhere = {};
   // Keeps the key, where it is in no token (Settings::key_service): then `open` is not used.
   std::shared_ptr<providers::KeyService> service = {};
   workflow::RecordFact record = {};  // what is handed to the service is written down before
@@ -120,6 +122,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::string shard_named_by(const x509::Certificate& certificate) const;
   // Throws refused for a CA of which the store does not know everything.
   void expect_not_suspended(const x509::Name& issuer) const;
+  // Throws an outdated draft.
+  void expect_number_unused(const x509::TbsCertificate& tbs) const;
   std::string remedy() const;
   // What speaks against signing this draft, as far as this CA can tell without asking the service that keeps its key.
   std::vector<std::string> judge(const workflow::ProviderCall& call);

@@ -174,6 +174,26 @@ std::string outlived(const x509::Validity& validity, Instant built_at, Instant n
       rfc3339(std::chrono::floor<std::chrono::seconds>(begin)), rfc3339(validity.not_after));
 }
 
+namespace {
+
+// Verifiers find the CRLs of a CA by its name, and the books of a CA are kept by it.
+std::string takes_name_of(const x509::TbsCertificate& tbs, const Path& above) {
+  const auto& constraints = tbs.content.basic_constraints;
+  const auto& usage = tbs.content.key_usage;
+  const bool signs = (constraints && constraints->ca) || (usage && usage->has(x509::KeyUsage::crl_sign));
+  if (!signs) return {};
+  for (const x509::Certificate& one : above.authorities) {
+    if (!x509::same_name(one.subject(), tbs.content.subject) || x509::same_key(one.spki(), tbs.spki)) continue;
+    return fmt::format(
+        "it has the name of the CA \"{}\" above it and another key: what it signs would pass for that "
+        "CA's (RFC 5280 §6.3.3)",
+        one.subject().to_string());
+  }
+  return {};
+}
+
+}  // namespace
+
 DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issuer, const Path& above, Instant now) {
   DraftFaults faults;
   auto& [reasons, outdated] = faults;
@@ -214,6 +234,7 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
       outdated.push_back(std::move(why));
     }
     for (std::string& reason : objections(tbs, above)) reasons.push_back(std::move(reason));
+    if (std::string why = takes_name_of(tbs, above); !why.empty()) reasons.push_back(std::move(why));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
   }

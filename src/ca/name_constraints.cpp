@@ -219,6 +219,44 @@ std::optional<GeneralName> address_in(std::string_view text) {
   }
 }
 
+// Cut where no host name and no address goes on.
+std::vector<std::string_view> words_of(std::string_view text) {
+  constexpr std::string_view kBetween = " \t,;()<>\"'";
+  std::vector<std::string_view> words;
+  for (;;) {
+    const std::size_t begin = text.find_first_not_of(kBetween);
+    if (begin == std::string_view::npos) return words;
+    text.remove_prefix(begin);
+    words.push_back(text.substr(0, text.find_first_of(kBetween)));
+    text.remove_prefix(words.back().size());
+  }
+}
+
+// Of "www.example.com.:443" the host.
+std::string_view without_port_and_dot(std::string_view word) {
+  const std::size_t colon = word.find_last_of(':');
+  if (colon != std::string_view::npos && word.find(':') == colon) word = word.substr(0, colon);
+  while (word.ends_with('.')) word.remove_suffix(1);
+  return word;
+}
+
+// In any script: a dot, and a last label that is no number. "v1.2" and "Inc." are none.
+bool reads_like_host(std::string_view word) {
+  const std::size_t dot = word.find_last_of('.');
+  if (dot == std::string_view::npos || dot == 0) return false;
+  return std::any_of(word.begin() + static_cast<std::ptrdiff_t>(dot), word.end(),
+                     [](unsigned char c) { return c >= 0x80 || std::isalpha(c) != 0; });
+}
+
+std::optional<GeneralName> name_read_in(std::string_view word) {
+  if (auto address = address_in(word)) return address;
+  const std::string_view host = without_port_and_dot(word);
+  if (auto address = address_in(host)) return address;
+  if (host.find('@') != std::string_view::npos) return text_name(GeneralNameKind::email, host);
+  if (reads_like_host(host)) return text_name(GeneralNameKind::dns, host);
+  return std::nullopt;
+}
+
 std::vector<Named> names_of(const x509::Content& content) {
   std::vector<Named> names;
   const auto& alternatives = content.subject_alternative_names;
@@ -249,6 +287,14 @@ std::vector<const GeneralName*> of_kind(const std::vector<GeneralName>& bases, G
     if (base.kind == kind) result.push_back(&base);
   }
   return result;
+}
+
+// SmtpUTF8Mailbox (RFC 9598): constraints of mail addresses are its constraints too.
+bool is_other_mailbox(const GeneralName& name) {
+  if (name.kind != GeneralNameKind::other_name) return false;
+  x509::der::Reader reader(name.der);
+  return reader.enter(x509::der::context_constructed(0), "other name").oid("type of a name") ==
+         x509::Oid{"1.3.6.1.5.5.7.8.9"};
 }
 
 std::string quoted(const std::vector<const GeneralName*>& bases) {
@@ -289,6 +335,16 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
   };
   for (const Named& named : names_of(content)) {
     judge(named.name, named.words, within, touches);
+    if (is_other_mailbox(named.name)) {
+      const auto permitted = of_kind(limits.permitted, GeneralNameKind::email);
+      const auto excluded = of_kind(limits.excluded, GeneralNameKind::email);
+      if (!permitted.empty() || !excluded.empty()) {
+        reasons.push_back(
+            fmt::format("{} is a mail address that is not compared here, and {} constrains mail addresses "
+                        "({}; RFC 9598 §6)",
+                        named.words, by, quoted(permitted.empty() ? excluded : permitted)));
+      }
+    }
     if (named.name.kind != GeneralNameKind::uri || host_of_uri(lower_text(named.name))) continue;
     if (const auto excluded = of_kind(limits.excluded, GeneralNameKind::uri); !excluded.empty()) {
       reasons.push_back(fmt::format("{} has no host name, and {} excludes some ({}): no verifier can compare it",
@@ -303,19 +359,24 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
   return reasons;
 }
 
-std::vector<GeneralName> hosts_in_common_names(const x509::Content& content) {
-  std::vector<GeneralName> hosts;
+std::vector<GeneralName> names_read_in_subject(const x509::Content& content) {
+  std::vector<GeneralName> names;
   for (const x509::RelativeName& relative : content.subject.relative_names()) {
     for (const x509::NameAttribute& attribute : relative) {
+      if (attribute.type == x509::oids::kEmailAddress) {
+        names.push_back(text_name(GeneralNameKind::email, attribute.value));
+        names.back().text = "the mail address " + printable(attribute.value) + " in the subject";
+      }
       if (attribute.type != x509::oids::kCommonName) continue;
-      std::optional<GeneralName> host = address_in(attribute.value);
-      if (!host && looks_like_dns(attribute.value)) host = text_name(GeneralNameKind::dns, attribute.value);
-      if (!host) continue;
-      host->text = "the common name " + printable(attribute.value);
-      hosts.push_back(std::move(*host));
+      for (const std::string_view word : words_of(attribute.value)) {
+        std::optional<GeneralName> name = name_read_in(word);
+        if (!name) continue;
+        name->text = "the common name " + printable(attribute.value);
+        names.push_back(std::move(*name));
+      }
     }
   }
-  return hosts;
+  return names;
 }
 
 }  // namespace hsmbridge::ca

@@ -17,8 +17,9 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
 // The same for constraints wherever they stand: `by` is who has them, in the sentences.
 std::vector<std::string> forbidden_names(const x509::Content& content, const x509::NameConstraints& limits,
                                          const std::string& by);
-// The common names that look like a DNS name or an address, as names of that kind: clients that read the common name
-// take them for such, whatever the alternative names say.
-std::vector<x509::GeneralName> hosts_in_common_names(const x509::Content& content);
+// The names that people and programs read in the subject, as names of their kind, whatever the alternative names say:
+// its mail addresses, and each word of a common name that reads like a host, an address or a mail address, in any script
+// and with a port or a dot behind it.
+std::vector<x509::GeneralName> names_read_in_subject(const x509::Content& content);
 
 }  // namespace hsmbridge::ca

@@ -81,7 +81,7 @@ class ProfileExamination {
   void check_names() {
     // Verifiers compare a common name with constraints where there is no DNS alternative name; clients may read it always.
     x509::Content judged = asked_;
-    for (GeneralName& host : hosts_in_common_names(asked_)) judged.subject_alternative_names.push_back(std::move(host));
+    for (GeneralName& name : names_read_in_subject(asked_)) judged.subject_alternative_names.push_back(std::move(name));
     for (std::string& reason : forbidden_names(judged, profile_.names, "profile " + profile_.name)) {
       if (!contains(reasons_, reason)) reasons_.push_back(std::move(reason));
     }

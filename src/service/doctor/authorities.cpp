@@ -43,7 +43,7 @@ void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificat
   const Instant now = bridge.clock().now();
   const auto made = bridge.provider(provider);
   for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
-    auto last = store.last_crl(hex(sha256(certificate.subject().der())), place.distribution_point());
+    auto last = store.last_crl(workflow::issuer_id(certificate.subject()), place.distribution_point());
     const bool overdue = workflow::is_crl_overdue(last, now);
     crls.push_back({std::move(place), std::move(last), overdue, ""});
   }
@@ -84,7 +84,7 @@ std::vector<Check> examine_authorities(Bridge& bridge, const ExaminedStore& stor
       if (provider.key_at) {
         check.what += fmt::format("; its key {} is at provider {}", provider.key_at->key, provider.key_at->provider);
       }
-      if (const auto why = opened->suspended(hex(sha256(certificate.subject().der())))) {
+      if (const auto why = opened->suspended(workflow::issuer_id(certificate.subject()))) {
         check.health = Health::fault;
         check.what += "; it signs nothing: " + *why;
         check.hint = fmt::format("hsmbridge ca resume {}", provider.name);

@@ -172,9 +172,17 @@ void expect_like_cross_signed(const workflow::Order& order, const x509::Certific
                           joined(reasons, "\n  - "))};
 }
 
-}  // namespace
-
-namespace {
+// What a CA issues names it byte by byte, and its serial numbers and CRLs are kept under that name.
+std::optional<std::string> name_of_ca_changed(const workflow::Order& order, const x509::Certificate& certificate) {
+  const auto* const old = order.predecessor();
+  const auto& constraints = certificate.content().basic_constraints;
+  if (old == nullptr || old->der.empty() || !constraints || !constraints->ca) return std::nullopt;
+  const x509::Name before = x509::parse_certificate(old->der).subject();
+  if (before.der() == certificate.subject().der()) return std::nullopt;
+  return fmt::format(
+      "the CA is called \"{}\" in the certificate that it renews, and not by the same bytes here (\"{}\")",
+      before.to_string(), certificate.subject().to_string());
+}
 
 // A CRL is judged and published in one step by the CA that froze it. What became of it is a finding, and a fact of the
 // journal with that.
@@ -263,6 +271,10 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   if (const auto fault = compromised(&world.records(), record.spki)) {
     fatal = true;
     findings.push_back({fault->name, true, fault->explanation});
+  }
+  if (auto changed = name_of_ca_changed(order, *certificate)) {
+    fatal = true;
+    findings.push_back({"ca-name-changed", true, std::move(*changed)});
   }
   if (late_begin) findings.push_back({std::string(kBeginsLate), true, *late_begin});
   if (answer) {

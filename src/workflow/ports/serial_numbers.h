@@ -1,17 +1,23 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "x509/names/name.h"
 
 #include <cstdint>
 #include <string>
 
 namespace hsmbridge::workflow {
 
+// Under which numbers are unique and CRLs are kept: a name (RFC 5280 §4.1.2.2), whatever keys it has had. SHA-256 of its
+// DER, hex.
+inline std::string issuer_id(const x509::Name& issuer) {
+  return hex(sha256(issuer.der()));
+}
+
 // A serial number that a CA of this bridge gives to one certificate.
 struct TakenSerial {
-  // Whose: SHA-256 of the DER of the issuer's name, hex. Numbers are unique under a name (RFC 5280 §4.1.2.2), whatever
-  // keys it has had.
-  std::string issuer;
+  std::string issuer;   // issuer_id
   std::string serial;   // as x509::serial_text gives it
   std::string request;  // what it was taken for; "" outside any request
   Instant at{};

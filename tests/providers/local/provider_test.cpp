@@ -59,6 +59,8 @@ struct Place {
   std::optional<local::LocalProvider> provider;
   Order order;
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  std::optional<std::string> suspended;
+  std::string elsewhere;  // "ISSUER SERIAL" of a certificate that another store made
 
   Place() {
     settings.name = "issuing";
@@ -85,16 +87,19 @@ struct Place {
   }
   void make() {
     provider.emplace(settings,
-                     local::Dependencies{[this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
-                                           if (opening) opening();
-                                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
-                                           facts.push_back(said);
-                                           return std::make_unique<TestKey>(key, signed_bytes, before);
-                                         },
-                                         [this]() -> SerialNumbers& { return serials(); },
-                                         [this]() -> Revocations& { return store; },
-                                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
-                                         [this](const SpkiHash&) { return spent; }},
+                     local::Dependencies{
+                         [this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
+                           if (opening) opening();
+                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
+                           facts.push_back(said);
+                           return std::make_unique<TestKey>(key, signed_bytes, before);
+                         },
+                         [this]() -> SerialNumbers& { return serials(); }, [this]() -> Revocations& { return store; },
+                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
+                         [this](const SpkiHash&) { return spent; }, [this](const std::string&) { return suspended; },
+                         [this](const std::string& issuer, const std::string& serial) {
+                           return elsewhere == issuer + " " + serial;
+                         }},
                      clock);
   }
   void write(const Bytes& der) {
@@ -285,6 +290,49 @@ TEST_CASE_METHOD(Place, "a draft whose issuer, profile or day is another one now
   clock.advance(24h * 46);
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(waited))).error));
   CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a draft that the lost store may have signed is not signed again by the one in its place") {
+  const Draft draft = drafted();
+  const auto tbs = x509::parse_tbs_certificate(draft.to_be_signed);
+  const std::string serial = x509::serial_text(tbs.serial);
+  SECTION("its certificate is known from the serial log") {
+    elsewhere = issuer_id(tbs.issuer) + " " + serial;
+  }
+  SECTION("its certificate was revoked") {
+    store.revoke({issuer_id(tbs.issuer), serial, 4, clock.now(), tbs.validity.not_after, "OTHER"});
+  }
+  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
+  CHECK(signed_bytes.empty());
+  as<Accepted>(provider->submit(call(drafted())));
+}
+
+TEST_CASE_METHOD(Place, "a suspended CA makes no certificate for itself") {
+  suspended = "the store was restored";
+  settings.certificate = folder / "moved.pem";
+  make();
+  const Error error = refusal([&] { provider->certify_itself(key.subject_public_key_info(), clock.now()); });
+  CHECK(error.kind() == ErrorKind::refused);
+  CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "nobody gets a CA of the name of this one") {
+  ca::Profile& rules = settings.profiles.front().rules;
+  rules.key_usage = x509::KeyUsages{x509::KeyUsage::key_cert_sign, x509::KeyUsage::crl_sign};
+  rules.extended_key_usage.clear();
+  rules.basic_constraints = x509::BasicConstraints{true, std::nullopt};
+  make();
+  x509::Content& content = std::get<Enroll>(order.what).content.content;
+  content.subject_alternative_names.clear();
+  content.key_usage = rules.key_usage;
+  content.basic_constraints = rules.basic_constraints;
+  content.subject = x509::Name::parse("CN=Below");
+  CHECK(provider->check(call(drafted())).empty());
+  content.subject = x509::Name::parse("CN=ROOT");
+  const auto reasons = provider->check(call(drafted()));
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons.front().find("it has the name of the CA \"CN=Root\" above it and another key") == 0);
 }
 
 TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is refused for good") {

@@ -122,6 +122,16 @@ TEST_CASE("a constraint on names that nobody can compare forbids them all") {
                                  "(upn:user@example.com), which no verifier can compare"});
 }
 
+TEST_CASE("mail addresses of the other kind are not let through where mail addresses are constrained") {
+  Entity issuer(constrained({"permitted;email:example.com"}));
+  Entity free(constrained({"permitted;dns:example.com"}));
+  const Profile leaf = server("CN=Server", {"othername:1.3.6.1.5.5.7.8.9;UTF8:\xc3\xbc@evil.example"});
+  REQUIRE(hsmbridge::ca::forbidden_names(leaf.content, *issuer.certificate).size() == 1);
+  CHECK(hsmbridge::ca::forbidden_names(leaf.content, *issuer.certificate).front().find("RFC 9598 §6") !=
+        std::string::npos);
+  CHECK(hsmbridge::ca::forbidden_names(leaf.content, *free.certificate).empty());
+}
+
 TEST_CASE("the permitted subtrees of a CA must lie within those of its issuer") {
   const std::vector<std::pair<std::string, bool>> rows{{"dns:sub.example.com", true},
                                                        {"dns:.example.com", true},

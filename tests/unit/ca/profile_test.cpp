@@ -152,6 +152,16 @@ TEST_CASE("names outside of what a profile certifies are refused, and kinds of n
   CHECK(called("www.example.org").front().find("the common name www.example.org lies outside") == 0);
   CHECK(called("192.0.2.1") == Strings{"profile tls permits no name of this kind: the common name 192.0.2.1"});
   CHECK(ca::objections(profile, asked("CN=www.example.org", {})).size() == 1);
+  for (const char* harmless : {"Example Inc.", "Web server v1.2", "www.example.com www2.example.com"}) {
+    CHECK(called(harmless) == Strings{});
+  }
+  for (const char* read : {"www.example.org.", "www.example.org:443", "example.com www.example.org", "ceo@example.org",
+                           "www.ex\xd0\xb0mple.com", "(www.example.org)"}) {
+    CAPTURE(read);
+    CHECK(called(read).size() == 1);
+  }
+  CHECK(ca::objections(profile, asked("CN=x, emailAddress=ceo@example.org", {})) ==
+        Strings{"profile tls permits no name of this kind: the mail address ceo@example.org in the subject"});
 }
 
 TEST_CASE("a profile that makes CAs certifies whoever asks for one, within its path length") {

@@ -257,6 +257,25 @@ TEST_CASE("the certificate of a key that was compromised while it was waited for
   CHECK(outcome.certificate.value().status == status::kQuarantined);
 }
 
+TEST_CASE("a CA that is renewed keeps its name to the byte") {
+  Answered answered;
+  const auto called = [&](const char* name) {
+    const x509::Content content = TestAuthority::authority_content(name);
+    test::wanted(answered.claim.record.order).content.content = content;
+    return answered.root.issue(answered.key.subject_public_key_info(), content).der;
+  };
+  const Bytes before = called("CN=Issuing CA");
+  const Bytes another_spelling = called("CN=issuing ca");
+  answered.provider_->issued.certificate = called("CN=Issuing CA");
+  test::make_renewal(answered.claim.record.order, {hex(sha256(before)), before, SpkiHash{}, "current", {}, ""});
+  CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
+  test::predecessor_in(answered.claim.record.order).der = another_spelling;
+  const auto event = answered.run().event.value();
+  const auto* failed = std::get_if<VerificationFailed>(&event);
+  REQUIRE(failed != nullptr);
+  CHECK(failed->findings.front().name == "ca-name-changed");
+}
+
 TEST_CASE("a provider that looks up is told what our store has as another request's answer") {
   Answered answered;
   answered.claim.record.order.id = RequestId("MINE");

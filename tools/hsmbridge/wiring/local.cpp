@@ -45,6 +45,9 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
     }
     return {};
   };
+  dependencies.signed_elsewhere = [store = needs.store](const std::string& issuer, const std::string& serial) {
+    return store().certified_elsewhere(issuer, serial).has_value();
+  };
   dependencies.suspended = [store = needs.store](const std::string& issuer) { return store().suspended(issuer); };
   return std::make_shared<local::LocalProvider>(std::move(settings), std::move(dependencies), needs.clock);
 }
