@@ -307,13 +307,15 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   expect_none_lost(*settings_.crl, id, book, now);
   const auto last = book.last_crl(id, point);
   const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
-  if (last && this_update < last->this_update) {
-    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
-                                                    rfc3339(last->this_update), rfc3339(this_update))}
-        .hint("set the clock right: a CRL never goes back in time");
-  }
   // Before a number is taken: however often somebody tries again, the answer is the same.
   const auto there = crl_there(place, settings_.crl->shards, issuer);
+  // One may be there that nobody wrote down, of a process that died.
+  const Instant newest = std::max(last ? last->this_update : Instant{}, there ? there->this_update : Instant{});
+  if (this_update < newest) {
+    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
+                                                    rfc3339(newest), rfc3339(this_update))}
+        .hint("set the clock right: a CRL never goes back in time");
+  }
   // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
   const auto revoked = book.revocations(id, point, last ? last->this_update : Instant{});
   if (there) {
