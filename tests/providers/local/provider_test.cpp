@@ -60,7 +60,7 @@ struct Place {
   Order order;
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
   std::optional<std::string> suspended;
-  std::string elsewhere;  // "ISSUER SERIAL" of a certificate that another store made
+  std::string other_stores;  // "ISSUER SERIAL" of a certificate that another store made
 
   Place() {
     settings.name = "issuing";
@@ -98,7 +98,7 @@ struct Place {
                          [this](const Order&) { return std::vector<Bytes>{anchor}; },
                          [this](const SpkiHash&) { return spent; }, [this](const std::string&) { return suspended; },
                          [this](const std::string& issuer, const std::string& serial) {
-                           return elsewhere == issuer + " " + serial;
+                           return other_stores == issuer + " " + serial;
                          }},
                      clock);
   }
@@ -297,7 +297,7 @@ TEST_CASE_METHOD(Place, "a draft that the lost store may have signed is not sign
   const auto tbs = x509::parse_tbs_certificate(draft.to_be_signed);
   const std::string serial = x509::serial_text(tbs.serial);
   SECTION("its certificate is known from the serial log") {
-    elsewhere = issuer_id(tbs.issuer) + " " + serial;
+    other_stores = issuer_id(tbs.issuer) + " " + serial;
   }
   SECTION("its certificate was revoked") {
     store.revoke({issuer_id(tbs.issuer), serial, 4, clock.now(), tbs.validity.not_after, "OTHER"});
