@@ -115,7 +115,6 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
                                                   ? x509::default_algorithm(x509::key_spec_of(spki))
                                                   : x509::signature_algorithm(settings_.algorithm);
   const ca::Root& root = settings_.root->root;
-  expect_not_suspended(root.subject);
   const auto frozen = frozen_root(settings_.certificate);
   const std::optional<Bytes> before = frozen_there(frozen, root, algorithm, spki);
   const Bytes to_be_signed =

@@ -151,6 +151,14 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
   root.key_is_there = true;
   std::error_code unknown;
   root.is_frozen = std::filesystem::exists(frozen_root(view.file), unknown);
+  // Asked of nobody's name it says whether the store was ever restored: then a root of that key may be lost with it.
+  if (const auto why = store.suspended(""); why && !root.is_frozen) {
+    throw Error{ErrorKind::refused, fmt::format("key {} is in token {} already, and whether it made a root before is "
+                                                "not known: {}",
+                                                key.name, view.token, *why)}
+        .hint(
+            fmt::format("put that root's certificate back at {}; for a new root name another key", view.file.string()));
+  }
   return root;
 }
 

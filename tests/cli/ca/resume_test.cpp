@@ -162,6 +162,15 @@ TEST_CASE_METHOD(Restored, "where the last CRL is lost everywhere the numbers go
   CHECK(is_revoked("since/second.pem"));
 }
 
+TEST_CASE_METHOD(Restored, "in a restored store no root is made of a key that may have made one") {
+  accept();
+  std::filesystem::rename(cli / "root.pem", cli / "away.pem");
+  const auto refused = cli.run({"ca", "init", "root", "--yes"});
+  CHECK(refused.status == 4);
+  has(flat(refused.err), "whether it made a root before is not known");
+  CHECK_FALSE(cli.exists("root.pem"));
+}
+
 TEST_CASE_METHOD(Place, "a CA that is made in a store that was restored before signs at once") {
   REQUIRE(cli.run({"store", "init"}).status == 0);
   REQUIRE(cli.other({"sqlite3", "store.db", "INSERT INTO restored VALUES (1, 0, 'a test')"}).status == 0);

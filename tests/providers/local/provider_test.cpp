@@ -59,7 +59,6 @@ struct Place {
   std::optional<local::LocalProvider> provider;
   Order order;
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
-  std::optional<std::string> suspended;
   std::string other_stores;  // "ISSUER SERIAL" of a certificate that another store made
 
   Place() {
@@ -87,19 +86,19 @@ struct Place {
   }
   void make() {
     provider.emplace(settings,
-                     local::Dependencies{
-                         [this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
-                           if (opening) opening();
-                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
-                           facts.push_back(said);
-                           return std::make_unique<TestKey>(key, signed_bytes, before);
-                         },
-                         [this]() -> SerialNumbers& { return serials(); }, [this]() -> Revocations& { return store; },
-                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
-                         [this](const SpkiHash&) { return spent; }, [this](const std::string&) { return suspended; },
-                         [this](const std::string& issuer, const std::string& serial) {
-                           return other_stores == issuer + " " + serial;
-                         }},
+                     local::Dependencies{[this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
+                                           if (opening) opening();
+                                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
+                                           facts.push_back(said);
+                                           return std::make_unique<TestKey>(key, signed_bytes, before);
+                                         },
+                                         [this]() -> SerialNumbers& { return serials(); },
+                                         [this]() -> Revocations& { return store; },
+                                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
+                                         [this](const SpkiHash&) { return spent; }, nullptr,
+                                         [this](const std::string& issuer, const std::string& serial) {
+                                           return other_stores == issuer + " " + serial;
+                                         }},
                      clock);
   }
   void write(const Bytes& der) {
@@ -296,25 +295,17 @@ TEST_CASE_METHOD(Place, "a draft that the lost store may have signed is not sign
   const Draft draft = drafted();
   const auto tbs = x509::parse_tbs_certificate(draft.to_be_signed);
   const std::string serial = x509::serial_text(tbs.serial);
-  SECTION("its certificate is known from the serial log") {
-    other_stores = issuer_id(tbs.issuer) + " " + serial;
-  }
-  SECTION("its certificate was revoked") {
+  const bool is_revoked = GENERATE(false, true);
+  CAPTURE(is_revoked);
+  if (is_revoked) {
     store.revoke({issuer_id(tbs.issuer), serial, 4, clock.now(), tbs.validity.not_after, "OTHER"});
+  } else {  // known from the serial log
+    other_stores = issuer_id(tbs.issuer) + " " + serial;
   }
   CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
   CHECK(signed_bytes.empty());
   as<Accepted>(provider->submit(call(drafted())));
-}
-
-TEST_CASE_METHOD(Place, "a suspended CA makes no certificate for itself") {
-  suspended = "the store was restored";
-  settings.certificate = folder / "moved.pem";
-  make();
-  const Error error = refusal([&] { provider->certify_itself(key.subject_public_key_info(), clock.now()); });
-  CHECK(error.kind() == ErrorKind::refused);
-  CHECK(signed_bytes.empty());
 }
 
 TEST_CASE_METHOD(Place, "nobody gets a CA of the name of this one") {
