@@ -15,7 +15,7 @@ constexpr std::string_view kCertificateStatuses[] = {status::kCurrent,     statu
 constexpr RevocationReason kReasons[] = {
     {"unspecified", 0, "no reason is given"},
     {kKeyCompromise, 1, "somebody else may have the private key", true},
-    {"cACompromise", 2, "it is of a CA, and somebody else may have its private key", true},
+    {"cACompromise", 2, "somebody else may have the private key of this CA", true},
     {"affiliationChanged", 3, "a name in it is not right any more"},
     {"superseded", 4, "another certificate took its place"},
     {"cessationOfOperation", 5, "it is not needed any more"},
