@@ -94,8 +94,8 @@ std::string store_identity(workflow::AuditLog& log, const std::string& actor, In
 namespace {
 
 // Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for. What a
-// service manager starts for somebody (hsmbridge-as-service) has no login of its own, and is told whose it is: that can
-// only take somebody's vote away, and so anybody may say it.
+// service manager starts for somebody (hsmbridge-as-service) has no login of its own, and is told whose it is: that
+// takes somebody's vote away, and gives nobody one.
 std::string login_account() {
   constexpr std::uint32_t kUnset = 0xFFFFFFFF;
   std::uint32_t uid = kUnset;

@@ -427,6 +427,8 @@ TEST_CASE("a compromise that is learnt after the revocation is recorded, and no 
   const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
   CHECK(desk.cli.run({"cert", "revoke", certificate, "--reason", "affiliationChanged", "--yes"}).status == 1);
   CHECK(desk.cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise"}).status == 4);  // nobody was asked
+  // Nor may a slip of the finger name another one.
+  CHECK(desk.cli.run({"cert", "revoke", certificate.substr(0, 4), "--reason", "keyCompromise", "--yes"}).status == 2);
   const auto recorded = desk.cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise", "--yes"});
   INFO(recorded.out << recorded.err);
   CHECK(recorded.status == 0);

@@ -131,14 +131,19 @@ ExitCode revoke(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
-  if (service::leaves_key_trusted(*store, record, reason))
-    return record_compromise(invocation, *wiring, *store, record);
-  service::refuse_revoked(record);
+  const bool leaves_key_trusted = service::leaves_key_trusted(*store, record, reason);
+  if (!leaves_key_trusted) service::refuse_revoked(record);
   // Nobody looks at what is named, and a slip of the finger may name another one.
   if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("with --yes at least {} digits name a certificate", kLeastWithYes)}
         .hint("`hsmbridge cert list` shows 12; or leave --yes out and be asked");
+  }
+  if (leaves_key_trusted) {
+    if (arguments.has("--since")) {
+      throw Error{ErrorKind::invalid_input, "the certificate is revoked already: its entry gets no other date"};
+    }
+    return record_compromise(invocation, *wiring, *store, record);
   }
   const auto old = service::request_of(*store, record).order;
   service::RevocationWish wish{std::string(reason.name)};
