@@ -252,11 +252,15 @@ TEST_CASE_METHOD(Approved, "who asks cannot approve, and an account is not anoth
   REQUIRE(approval("accept", "alice", later).status == 0);
   REQUIRE(approval("accept", "bob", later).status == 0);
   want("{quorum: 2, of: [alice, bob, carol]}", "['" + account + "']");
-  const auto held = cli.run({"request", "wait", later, "--timeout", "50s"});
-  INFO(held.out << held.err);
-  CHECK(held.status == 3);
-  CHECK(state(later) == "AwaitingLocalApproval");
-  has(flat(cli.run({"request", "history", later}).out), "alice asked for it");
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  const auto is_asked_again = [&] {
+    return state(later) == "AwaitingLocalApproval" &&
+           flat(cli.run({"request", "history", later}).out).find("alice asked for it") != std::string::npos;
+  };
+  while (!is_asked_again()) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    CHECK(cli.run({"request", "wait", later, "--timeout", "2s"}).status == 3);
+  }
   CHECK(signatures() == before);
 
   want("{quorum: 3, of: [alice, bob, carol]}", "['" + account + "']");
