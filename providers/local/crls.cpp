@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "ca/crl.h"
 #include "ca/issue.h"
-#include "ca/zlint.h"
+#include "ca/linters/zlint.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
 #include "x509/content/extensions.h"

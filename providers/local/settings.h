@@ -1,8 +1,8 @@
 #pragma once
 
 #include "ca/issue.h"
+#include "ca/linters/zlint.h"
 #include "ca/profile.h"
-#include "ca/zlint.h"
 #include "config/document.h"
 #include "providers/connection.h"
 #include "workflow/ports/provider.h"

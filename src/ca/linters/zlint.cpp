@@ -1,4 +1,4 @@
-#include "ca/zlint.h"
+#include "ca/linters/zlint.h"
 
 #include "base/error.h"
 #include "base/json.h"

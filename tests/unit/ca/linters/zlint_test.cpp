@@ -1,9 +1,9 @@
 // zlint as a second linter: the real program, and what it might write.
-#include "ca/zlint.h"
+#include "ca/linters/zlint.h"
 
 #include "base/error.h"
 #include "ca/crl.h"
-#include "hierarchy.h"
+#include "unit/ca/hierarchy.h"
 
 #include <catch2/catch.hpp>
 
