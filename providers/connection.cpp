@@ -86,6 +86,7 @@ std::shared_ptr<net::Transport> make_transport(const Connection& connection, net
     throw Error{ErrorKind::invalid_input,
                 fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name)};
   }
+  if (connection.socket) return std::make_shared<net::SocketClient>(*connection.socket);
   net::ClientOptions options;
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);

@@ -33,6 +33,8 @@ struct Connection {
   std::optional<std::filesystem::path> client_key_file;
   std::optional<TokenKey> client_key;
   std::optional<std::string> proxy;  // "http://HOST:PORT"; the environment's proxies are not used
+  // A service of this machine that is reached by it, and not by `url`.
+  std::optional<std::filesystem::path> socket;
 };
 
 enum class UrlPath { none, allowed };
@@ -44,7 +46,7 @@ Connection read_connection(const std::string& name, config::Section& section, Ur
 // provider tlm").
 Source source_of(const config::SecretSource& source, const config::Prompter& prompter, std::string what);
 
-// The transport over the network to connection.url. `tls_hook` puts the client certificate and the token's key into the
+// The transport to connection.socket, or over the network to connection.url. `tls_hook` puts the client certificate and the token's key into the
 // TLS context; it is wanted exactly when connection.client_key is set. Throws invalid_input, not_found or denied for
 // files that cannot be used, and for a hook that is missing.
 std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook);

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "ca/crl.h"
 #include "ca/issue.h"
-#include "ca/linters/zlint.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
 #include "x509/content/extensions.h"
@@ -350,11 +349,7 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
 
 void LocalProvider::lint_next(const NextCrl& next, Instant now) {
   auto found = ca::lint_crl(next.to_be_signed, now);
-  if (settings_.zlint) {
-    for (ca::LintFinding& finding : ca::zlint_crl(*settings_.zlint, next.to_be_signed, kLinterLimit)) {
-      found.push_back(std::move(finding));
-    }
-  }
+  ask_linters(ca::Artefact::crl, next.to_be_signed, found);
   ca::refuse_errors(found);
 }
 
@@ -365,7 +360,7 @@ Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issu
                              {"crl_number", static_cast<std::int64_t>(next.fields.number)},
                              {"entries", static_cast<std::int64_t>(next.fields.entries.size())},
                              {"to_be_signed_sha256", hex(sha256(next.to_be_signed))},
-                             {"linted_by", linted_by()}});
+                             {"linted_by", linted_by(ca::Artefact::crl)}});
   if (!next.place.shard.empty()) facts.set("distribution_point", next.fields.distribution_point);
   const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()), facts, kByHand);
   return ca::signed_crl(next.to_be_signed, issuer, *key, ca::issuing_algorithm(settings_.algorithm, issuer), now);

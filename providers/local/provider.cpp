@@ -1,8 +1,6 @@
 #include "providers/local/provider.h"
 
 #include "base/error.h"
-#include "base/program.h"
-#include "base/text.h"
 #include "ca/examine.h"
 #include "ca/issue.h"
 #include "ca/lint.h"
@@ -15,9 +13,7 @@
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
-#include <system_error>
 #include <utility>
 
 namespace hsmbridge::local {
@@ -34,15 +30,6 @@ struct Linted {
 };
 std::string state_of(const Linted& linted) {
   return providers::stored({{"linted_by", linted.by}, {"linted_sha256", linted.sha256}});
-}
-
-// Which file a program is now, so that one that was replaced is not taken for the one before.
-std::string file_of(const std::string& program) {
-  const auto path = program_file(program);
-  struct stat status {};
-  if (!path || ::stat(path->c_str(), &status) != 0) return {};
-  return fmt::format("{} {} {} {} {}.{}", path->string(), status.st_dev, status.st_ino, status.st_size,
-                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
 // "" for a draft whose very bytes were linted by those who lint now.
@@ -83,7 +70,10 @@ workflow::Capabilities LocalProvider::capabilities() const {
 }
 
 LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const Clock& clock)
-    : settings_(std::move(settings)), dependencies_(std::move(dependencies)), clock_(clock) {}
+    : settings_(std::move(settings)),
+      dependencies_(std::move(dependencies)),
+      clock_(clock),
+      linters_(make_linters(settings_.linters, clock)) {}
 
 // ---- who issues -----------------------------------------------------------------------------------------------------
 
@@ -175,26 +165,23 @@ Bytes LocalProvider::take_serial(const x509::Name& issuer, const std::string& re
 
 std::vector<ca::LintFinding> LocalProvider::findings(ByteView to_be_signed, const ca::Profile& profile, Instant now) {
   std::vector<ca::LintFinding> all = ca::lint(to_be_signed, profile.rules, now);
-  if (settings_.zlint) {
-    for (ca::LintFinding& finding : ca::zlint(*settings_.zlint, to_be_signed, kLinterLimit)) {
-      all.push_back(std::move(finding));
-    }
-  }
+  ask_linters(ca::Artefact::certificate, to_be_signed, all);
   return all;
 }
 
-// Who lints here: name, version and configuration.
-std::string LocalProvider::linted_by() {
-  if (!settings_.zlint) return "built-in";
-  const std::lock_guard lock(mutex_);
-  if (std::string file = file_of(settings_.zlint->program); zlint_version_.empty() || file != zlint_file_) {
-    zlint_version_ = ca::zlint_version(*settings_.zlint, kLinterLimit);
-    zlint_file_ = std::move(file);
+void LocalProvider::ask_linters(ca::Artefact artefact, ByteView to_be_signed, std::vector<ca::LintFinding>& found) {
+  for (const auto& linter : linters_) {
+    if (!linter->reads(artefact)) continue;
+    for (ca::LintFinding& finding : linter->lint(artefact, to_be_signed)) found.push_back(std::move(finding));
   }
-  std::string words = fmt::format("built-in, zlint {}", zlint_version_);
-  if (!settings_.zlint->sources.empty()) words += " of " + joined(settings_.zlint->sources, "+");
-  if (!settings_.zlint->exclude.empty()) words += " without " + joined(settings_.zlint->exclude, "+");
-  return words;
+}
+
+std::string LocalProvider::linted_by(ca::Artefact artefact) {
+  std::string all = "built-in";
+  for (const auto& linter : linters_) {
+    if (linter->reads(artefact)) all += ", " + linter->said_by(artefact);
+  }
+  return all;
 }
 
 // ---- a certificate --------------------------------------------------------------------------------------------------
@@ -224,7 +211,7 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   const auto found = findings(draft.to_be_signed, profile, now);
   ca::refuse_errors(found);
   for (const ca::LintFinding& finding : found) draft.notes.push_back("lint: " + ca::to_string(finding));
-  draft.provider_state = state_of({linted_by(), hex(sha256(draft.to_be_signed))});
+  draft.provider_state = state_of({linted_by(ca::Artefact::certificate), hex(sha256(draft.to_be_signed))});
   if (!profile.policy_url.empty()) draft.notes.push_back("policy: " + profile.policy_url);
   if (cross_signed) {
     draft.notes.push_back(fmt::format("cross-signs a CA that has a certificate of \"{}\" (serial number {}, until {})",
@@ -276,7 +263,8 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
   }
   if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
   expect_number_unused(x509::parse_tbs_certificate(draft.to_be_signed));
-  if (std::string why = why_not_linted(draft, linted_by()); !why.empty()) throw outdated_draft(std::move(why));
+  if (std::string why = why_not_linted(draft, linted_by(ca::Artefact::certificate)); !why.empty())
+    throw outdated_draft(std::move(why));
   providers::expect_fit(settings_.name, unfit, remedy());
   const auto distrust = providers::distrust(drafted, parsed(chain()), parsed(dependencies_.anchors(call.order)),
                                             call.order.profile, call.now);
@@ -424,6 +412,8 @@ std::vector<std::string> LocalProvider::test() {
       fmt::format("issues as {} until {}", issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after)),
       fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
   providers::expect_fit(settings_.name, unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()), remedy());
+  learnt.push_back("certificates are linted by " + linted_by(ca::Artefact::certificate));
+  if (settings_.crl) learnt.push_back("CRLs are linted by " + linted_by(ca::Artefact::crl));
   if (dependencies_.service) {
     for (std::string& line : dependencies_.service->test()) learnt.push_back(std::move(line));
     expect_key_at_service(issuer, kByHand);

@@ -5,6 +5,7 @@
 #include "ca/crl.h"
 #include "ca/examine.h"
 #include "ca/lint.h"
+#include "ca/linters/linter.h"
 #include "ca/path.h"
 #include "providers/key_service.h"
 #include "providers/local/settings.h"
@@ -111,7 +112,10 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::vector<std::string> against_cross_signing(const x509::Certificate& existing, const x509::Certificate& issuer,
                                                  Instant now) const;
   std::vector<ca::LintFinding> findings(ByteView to_be_signed, const ca::Profile& profile, Instant now);
-  std::string linted_by();
+  // What the other linters find that read such a thing; throws what they throw.
+  void ask_linters(ca::Artefact artefact, ByteView to_be_signed, std::vector<ca::LintFinding>& found);
+  // All who lint it: name, version and configuration.
+  std::string linted_by(ca::Artefact artefact);
   // `ends`: of a certificate that names a shard, at the latest.
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now, std::optional<Instant> ends);
   // Null where there are none.
@@ -156,9 +160,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Settings settings_;
   const Dependencies dependencies_;
   const Clock& clock_;
-  std::mutex mutex_;  // of what is below
-  // What the linter said, and which file it was then: another one is asked again.
-  std::string zlint_version_, zlint_file_;
+  const std::vector<std::unique_ptr<ca::Linter>> linters_;  // beside the one that is built in
+  std::mutex mutex_;                                        // of what is below
   // The last CRL of each place, when it was compared with what is revoked: how many are not on it.
   struct Compared {
     std::uint64_t number = 0;

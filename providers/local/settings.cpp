@@ -285,29 +285,6 @@ void read_crl(Section& section, Settings& settings) {
   settings.crl = std::move(crl);
 }
 
-void read_lint(Section& section, Settings& settings) {
-  bool built_in = !section.has("lint");
-  for (const std::string& word : section.texts("lint")) {
-    if (word == "built-in") {
-      built_in = true;
-    } else if (word == "zlint") {
-      settings.zlint.emplace();
-    } else {
-      section.problem("lint", fmt::format("'{}' is none of: built-in, zlint", word));
-    }
-  }
-  if (!built_in) section.problem("lint", "lacks built-in, which is always used");
-  auto zlint = section.section("zlint");
-  if (!zlint) return;
-  if (!settings.zlint) section.problem("zlint", "is not used: add it to lint: [built-in, zlint]");
-  ca::ZlintSettings read;
-  read.program = zlint->optional_text("program").value_or(read.program);
-  read.sources = zlint->texts("sources");
-  read.exclude = zlint->texts("exclude");
-  zlint->finish();
-  if (settings.zlint) settings.zlint = std::move(read);
-}
-
 }  // namespace
 
 const ca::Profile* Settings::profile_for(std::string_view request_profile) const {
@@ -334,7 +311,7 @@ Settings read_settings(const std::string& name, Section section) {
   settings.serial_log = section.optional_file("serial_log");
   settings.operator_command = section.optional_boolean("operator_command").value_or(false);
   read_crl(section, settings);
-  read_lint(section, settings);
+  settings.linters = read_linters(section);
   section.finish();
   return settings;
 }

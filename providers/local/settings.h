@@ -1,10 +1,10 @@
 #pragma once
 
 #include "ca/issue.h"
-#include "ca/linters/zlint.h"
 #include "ca/profile.h"
 #include "config/document.h"
 #include "providers/connection.h"
+#include "providers/local/linters.h"
 #include "workflow/ports/provider.h"
 #include "x509/objects/algorithm.h"
 
@@ -44,8 +44,8 @@ struct Settings {
   std::optional<Crl> crl;
   // What is signed is appended to it before (serial_log.h); nothing: nowhere.
   std::optional<std::filesystem::path> serial_log;
-  bool operator_command = false;           // it certifies nothing without `request command`
-  std::optional<ca::ZlintSettings> zlint;  // beside the linter that is built in
+  bool operator_command = false;        // it certifies nothing without `request command`
+  std::vector<LinterSettings> linters;  // beside the one that is built in
   struct Root {
     ca::Root root;
     x509::KeySpec key;

@@ -22,6 +22,7 @@
 #include <cstring>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace hsmbridge {
 
@@ -218,10 +219,18 @@ class Child {
   bool ended_ = false;
 };
 
-// Both ends of a conversation with it: its input is given to it, its output is kept as far as it may be shown.
+// How much of what a program writes is kept, and which end of it.
+struct Kept {
+  enum class End { first, last };
+  End end;
+  std::size_t most;
+};
+
+// Both ends of a conversation with it: its input is given to it, its output is kept as far as that is wanted.
 class Conversation {
  public:
-  Conversation(const std::string& input, Pipe& to, Pipe& from) : input_(input), to_(to), from_(from) {
+  Conversation(const std::string& input, const Kept& kept, Pipe& to, Pipe& from)
+      : input_(input), kept_(kept), to_(to), from_(from) {
     ::fcntl(to_.write.get(), F_SETFL, O_NONBLOCK);
     ::fcntl(from_.read.get(), F_SETFL, O_NONBLOCK);
     if (input_.empty()) to_.write.close();
@@ -234,6 +243,7 @@ class Conversation {
     if (wanted[0].revents != 0) read_some();
   }
   bool is_quiet() const { return !from_.read.valid(); }
+  bool was_cut() const { return cut_; }
   const std::string& text() const { return text_; }
 
  private:
@@ -248,16 +258,61 @@ class Conversation {
     const auto count = ::read(from_.read.get(), buffer, sizeof buffer);
     if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) from_.read.close();
     if (count <= 0) return;
-    text_.append(buffer, static_cast<std::size_t>(count));
-    if (text_.size() > kMostOutput) text_.erase(0, text_.size() - kMostOutput / 2);
+    std::string_view more(buffer, static_cast<std::size_t>(count));
+    if (kept_.end == Kept::End::first && more.size() > kept_.most - text_.size()) {
+      more = more.substr(0, kept_.most - text_.size());
+      cut_ = true;
+    }
+    text_ += more;
+    if (text_.size() > kept_.most) text_.erase(0, text_.size() - kept_.most / 2);
   }
 
   const std::string& input_;
+  const Kept kept_;
   Pipe& to_;
   Pipe& from_;
   std::string text_;
   std::size_t written_ = 0;
+  bool cut_ = false;
 };
+
+struct Exit {
+  int status;  // as waitpid gives it
+  std::string output;
+  bool cut;
+};
+
+std::string how(int status) {
+  return WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                             : fmt::format("exited with status {}", WEXITSTATUS(status));
+}
+
+// Its own exit decides: a server that it started may keep its output open for as long as it runs.
+Exit exit_of(const Program& program, const Kept& kept) {
+  const auto end = Steady::now() + program.time_limit;
+  const NoBrokenPipeSignal quiet;
+  Pipe input;
+  Pipe output;
+  Child child(start(program, input, output), program.what);
+  input.read.close();
+  output.write.close();
+  Conversation conversation(program.input, kept, input, output);
+  while (!child.ended()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
+    if (left.count() <= 0) {
+      const std::string what_became = child.stop();
+      throw Error{ErrorKind::unavailable,
+                  fmt::format("{} {} did not end within {} and {}{}", program.what, program.argv[0],
+                              spoken(program.time_limit), what_became, last_words(conversation.text()))};
+    }
+    conversation.go_on(std::min(left, kLook));
+  }
+  // What it wrote before it ended is in the pipe already.
+  for (const auto grace = Steady::now() + kGrace; !conversation.is_quiet() && Steady::now() < grace;) {
+    conversation.go_on(kLook);
+  }
+  return {child.status(), conversation.text(), conversation.was_cut() || !conversation.is_quiet()};
+}
 
 }  // namespace
 
@@ -277,36 +332,18 @@ std::optional<std::filesystem::path> program_file(const std::string& name) {
   }
 }
 
-// Its own exit decides: a server that it started may keep its output open for as long as it runs.
 std::string run(const Program& program) {
-  const auto end = Steady::now() + program.time_limit;
-  const NoBrokenPipeSignal quiet;
-  Pipe input;
-  Pipe output;
-  Child child(start(program, input, output), program.what);
-  input.read.close();
-  output.write.close();
-  Conversation conversation(program.input, input, output);
-  while (!child.ended()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
-    if (left.count() <= 0) {
-      const std::string what_became = child.stop();
-      throw Error{ErrorKind::unavailable,
-                  fmt::format("{} {} did not end within {} and {}{}", program.what, program.argv[0],
-                              spoken(program.time_limit), what_became, last_words(conversation.text()))};
-    }
-    conversation.go_on(std::min(left, kLook));
-  }
-  // What it wrote before it ended is in the pipe already.
-  for (const auto grace = Steady::now() + kGrace; !conversation.is_quiet() && Steady::now() < grace;) {
-    conversation.go_on(kLook);
-  }
-  const int status = child.status();
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return conversation.text();
-  const auto how = WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
-                                       : fmt::format("exited with status {}", WEXITSTATUS(status));
+  Exit exit = exit_of(program, {Kept::End::last, kMostOutput});
+  if (WIFEXITED(exit.status) && WEXITSTATUS(exit.status) == 0) return std::move(exit.output);
   throw Error{ErrorKind::refused,
-              fmt::format("{} {} {}{}", program.what, program.argv[0], how, last_words(conversation.text()))};
+              fmt::format("{} {} {}{}", program.what, program.argv[0], how(exit.status), last_words(exit.output))};
+}
+
+ProgramEnd run_to_end(const Program& program, std::size_t most_output) {
+  Exit exit = exit_of(program, {Kept::End::first, most_output});
+  if (WIFEXITED(exit.status)) return {WEXITSTATUS(exit.status), std::move(exit.output), exit.cut};
+  throw Error{ErrorKind::unavailable,
+              fmt::format("{} {} {}{}", program.what, program.argv[0], how(exit.status), last_words(exit.output))};
 }
 
 }  // namespace hsmbridge

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -33,5 +34,18 @@ std::optional<std::filesystem::path> program_file(const std::string& name);
 // lost, denied where others may write it or put another in its place (trust.h). Of output beyond 64 KiB the beginning is dropped.
 // Thread rule: may be called from several threads.
 std::string run(const Program& program);
+
+// How a program ended by itself, and what it wrote.
+struct ProgramEnd {
+  int status = 0;
+  std::string output;
+  // Whether that is the beginning alone: it wrote more than is kept, or what it started may still be writing.
+  bool cut = false;
+};
+
+// The same for whoever reads the status and all of the output. Throws what `run` throws but refused, and unavailable
+// where a signal ended it. Of output beyond `most_output` the end is dropped: a caller who missed the first lines would
+// not know.
+ProgramEnd run_to_end(const Program& program, std::size_t most_output);
 
 }  // namespace hsmbridge

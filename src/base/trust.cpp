@@ -48,7 +48,7 @@ void examine(const PathWalk& walk, int fd, const std::filesystem::path& path, co
   // judged all the same: a stranger's link may lead through /proc to a pipe of his.
   const bool handed_over = walk.name_is_link_of_proc && !is_file;
   const uid_t us = ::geteuid();
-  if (!handed_over && (is_file || S_ISFIFO(status.st_mode))) {
+  if (!handed_over && (is_file || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) {
     if (auto fault = distrust(status, path, rule, us)) throw *fault;
   }
   std::vector<PathStep> steps = walk.steps;
@@ -89,7 +89,8 @@ std::optional<Error> distrust(const struct stat& status, const std::filesystem::
                    : fmt::format("chown {} {}, or run this as {}", user_name(us), path.string(),
                                  user_name(status.st_uid)));
   }
-  if (link) return std::nullopt;  // its mode means nothing: symlink(7)
+  // The mode of a link means nothing (symlink(7)), and that of a socket says who may talk to its owner (unix(7)).
+  if (link || S_ISSOCK(status.st_mode)) return std::nullopt;
   const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
   const bool group = (status.st_mode & S_IWGRP) != 0;
   const bool others = (status.st_mode & S_IWOTH) != 0;

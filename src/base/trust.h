@@ -17,7 +17,8 @@
 // one, or put another in its place, decides what the program does. So such a file, each folder up to / and each
 // symbolic link that leads to it with the folders above that, belongs to root or to the user of this process, and
 // neither group nor others may write it; a folder with the sticky bit (/tmp) may be written by all. The same rule as
-// sshd's StrictModes. Access lists show in the mode as the group's bits. Not checked here: who may read.
+// sshd's StrictModes. Access lists show in the mode as the group's bits. The same for a socket, whose mode says nothing: who
+// may write to it talks to whoever made it. Not checked here: who may read.
 namespace hsmbridge {
 
 enum class Owner {

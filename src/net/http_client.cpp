@@ -369,6 +369,19 @@ void set_frame(CURL* handle, const Frame& frame, Transfer& transfer, char* probl
   set(handle, CURLOPT_WRITEDATA, &transfer);
 }
 
+void set_method(CURL* handle, const Request& request) {
+  constexpr std::array<std::string_view, 5> kMethods{"GET", "POST", "PUT", "PATCH", "DELETE"};
+  if (std::find(kMethods.begin(), kMethods.end(), request.method) == kMethods.end()) {
+    throw Error{ErrorKind::invalid_input, fmt::format("HTTP method '{}' is not used here", request.method)};
+  }
+  const bool has_body = !request.body.empty() || (request.method != "GET" && request.method != "DELETE");
+  if (has_body) {
+    set(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    set(handle, CURLOPT_POSTFIELDS, request.body.c_str());
+  }
+  set(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
+
 Handle fresh() {
   Handle handle(curl().easy_init());
   if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
@@ -515,19 +528,6 @@ class HttpClient::Impl {
     set(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   }
 
-  static void set_method(CURL* handle, const Request& request) {
-    constexpr std::array<std::string_view, 5> kMethods{"GET", "POST", "PUT", "PATCH", "DELETE"};
-    if (std::find(kMethods.begin(), kMethods.end(), request.method) == kMethods.end()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("HTTP method '{}' is not used here", request.method)};
-    }
-    const bool has_body = !request.body.empty() || (request.method != "GET" && request.method != "DELETE");
-    if (has_body) {
-      set(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-      set(handle, CURLOPT_POSTFIELDS, request.body.c_str());
-    }
-    set(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  }
-
   const Url service_;
   ClientOptions options_;
   std::mutex mutex_;
@@ -541,6 +541,37 @@ HttpClient::~HttpClient() = default;
 
 Exchange HttpClient::carry(const Request& request) {
   return impl_->carry(request);
+}
+
+// In the URL stands the name that the service is told (RFC 9110 §7.2); nothing is resolved.
+Exchange SocketClient::carry(const Request& request) {
+  try {
+    expect_trusted(socket_, kBelieved);
+  } catch (const Error& error) {
+    return NotSent{error.message(), error.hint()};
+  }
+  static const TlsHook kNone;
+  const std::string url = "http://localhost" + request.path;
+  const List headers = header_list(request.headers);
+  const Handle handle = fresh();
+  ClientOptions options;
+  Transfer transfer;
+  transfer.hook = &kNone;
+  transfer.largest_body = options.largest_body;
+  transfer.boot_deadline = deadline_of(request);
+  std::array<char, CURL_ERROR_SIZE> problem{};
+  set_frame(handle.get(), {url, "http", request.time_limit, options.connect_limit}, transfer, problem.data());
+  set_method(handle.get(), request);
+  set(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+  set(handle.get(), CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
+  long status = 0;
+  const CURLcode code = perform(handle.get(), transfer, request.method, url, status);
+  if (code == CURLE_OK) {
+    Response response{status, std::move(transfer.headers), std::move(transfer.body)};
+    if (!ends_with_connection(response)) return response;
+    return OutcomeUnknown{fmt::format("the answer of {} does not say where it ends", socket_.string())};
+  }
+  return failure(code, transfer, socket_.string(), detail_of(code, problem.data()), request.time_limit, options);
 }
 
 Exchange fetch_public(const PublicUrl& url, const PublicLimits& limits) {

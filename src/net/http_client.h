@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hsmbridge::net {
 
@@ -44,8 +45,22 @@ class HttpClient final : public Transport {
   std::unique_ptr<Impl> impl_;
 };
 
+// HTTP/1.1 to a service of this machine that listens on a Unix socket, unencrypted: nobody else hears it. The socket is
+// refused where somebody else than root and the user of this process may put another there (base/trust.h). Every call
+// has a connection of its own. Thread rule: as Transport.
+class SocketClient final : public Transport {
+ public:
+  explicit SocketClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
+
+ private:
+  Exchange carry(const Request& request) override;
+
+  const std::filesystem::path socket_;
+};
+
 // What anybody may read, by plain http: one GET without credentials, nothing followed, nothing taken from the
-// environment. Who reads the answer believes nothing in it that no signature proves. The only way to plain http.
+// environment. Who reads the answer believes nothing in it that no signature proves. The only way to plain http over a
+// network.
 struct PublicLimits {
   Duration time = std::chrono::seconds{20};  // resolving and connecting included
   std::size_t largest_body = 4U << 20U;

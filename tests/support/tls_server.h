@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -211,6 +212,7 @@ struct TlsServerOptions {
   int lowest_version = TLS1_2_VERSION;
   int highest_version = TLS1_3_VERSION;
   std::optional<std::filesystem::path> client_ca;  // a client certificate of this CA is demanded
+  std::optional<std::filesystem::path> socket;     // a Unix socket instead of a port
 };
 
 class TlsServer {
@@ -219,14 +221,11 @@ class TlsServer {
 
   TlsServer(TlsServerOptions options, Handler handler) : options_(std::move(options)), handler_(std::move(handler)) {
     if (options_.identity) make_context();
-    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    must(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(fd_, 32) == 0, "no port");
-    socklen_t size = sizeof address;
-    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+    if (options_.socket) {
+      listen_at(*options_.socket);
+    } else {
+      listen_on_port();
+    }
     acceptor_ = std::thread([this] { accept_all(); });
   }
   ~TlsServer() {
@@ -248,6 +247,25 @@ class TlsServer {
   unsigned connections() const { return connections_; }
 
  private:
+  void listen_on_port() {
+    fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    must(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(fd_, 32) == 0, "no port");
+    socklen_t size = sizeof address;
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+  }
+  void listen_at(const std::filesystem::path& path) {
+    fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    must(path.string().size() < sizeof address.sun_path, "the path of the socket is too long");
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    must(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(fd_, 32) == 0,
+         "no socket");
+  }
   void make_context() {
     context_.reset(::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free);
     must(context_ != nullptr, "no TLS context");

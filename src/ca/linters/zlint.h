@@ -2,37 +2,43 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "ca/lint.h"
+#include "base/program.h"
+#include "ca/linters/linter.h"
+#include "ca/linters/program.h"
 
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-// zlint (https://github.com/zmap/zlint) as a second linter beside the one that is built in.
+// zlint (https://github.com/zmap/zlint).
 namespace hsmbridge::ca {
 
 // What zlint is asked. An empty list says nothing.
 struct ZlintSettings {
   std::string program = "zlint";
-  std::vector<std::string> sources;  // -includeSources: "RFC5280", "CABF_BR"
-  std::vector<std::string> exclude;  // -excludeNames: lints by name
+  std::vector<std::string> sources = {};  // -includeSources: "RFC5280", "CABF_BR"
+  std::vector<std::string> exclude = {};  // -excludeNames: lints by name
 };
 
-// zlint reads certificates: what shall be signed, with a signature that is none. The bytes to be signed in it are these
-// very bytes (TLS Baseline Requirements 4.3.1.2 name a static signature for this).
-Bytes twin_of(ByteView to_be_signed);
-// The same of a CRL.
-Bytes crl_twin_of(ByteView to_be_signed);
+// A rule is "zlint/e_sub_cert_aia_missing"; "notice" and "info" are left out. It exits with 0 whatever it finds, and
+// with another status for what it cannot read. zlint 3.5 is the first that reads CRLs; an older one gives no verdict
+// about any.
+class Zlint final : public Linter {
+ public:
+  // `limit` for each run of it.
+  Zlint(ZlintSettings settings, Duration limit) : settings_(std::move(settings)), limit_(limit) {}
 
-// "3.6.2". Throws unavailable where it cannot be run or says something else.
-std::string zlint_version(const ZlintSettings& settings, Duration limit);
-// What it finds in a certificate that shall be signed: a rule is "zlint/e_sub_cert_aia_missing", "notice" and "info" are
-// left out. Throws unavailable for everything that is no clear verdict: it could not be run, did not end within
-// `limit`, exited with another status than 0 (a certificate that it cannot read), or gave a word that is not known.
-std::vector<LintFinding> zlint(const ZlintSettings& settings, ByteView to_be_signed, Duration limit);
-// The same of a CRL that shall be signed. zlint 3.5 is the first that reads any; an older one gives no verdict.
-std::vector<LintFinding> zlint_crl(const ZlintSettings& settings, ByteView to_be_signed, Duration limit);
-// The verdict in what it wrote; for tests of what it might write. Throws unavailable as above.
-std::vector<LintFinding> zlint_verdict(std::string_view output);
+  bool reads(Artefact) const override { return true; }
+  std::string said_by(Artefact) override;
+  std::vector<LintFinding> lint(Artefact artefact, ByteView to_be_signed) override;
+
+ private:
+  const ZlintSettings settings_;
+  const Duration limit_;
+  KnownVersion version_;
+};
+
+// The verdict in how it ended; for tests of what it might write. Throws unavailable for what is none.
+std::vector<LintFinding> zlint_verdict(const ProgramEnd& end);
 
 }  // namespace hsmbridge::ca

@@ -13,7 +13,9 @@
 #include "x509/objects/pem.h"
 #include "x509/objects/signed_object.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -247,7 +249,7 @@ TEST_CASE_METHOD(Place, "who linted a draft is kept with it, and a draft that wa
   Draft other = draft;
   other.provider_state.clear();
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(other))).error));
-  settings.zlint = ca::ZlintSettings{"zlint", {"RFC5280"}, {}};
+  settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280"}}};
   make();
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
   CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
@@ -257,8 +259,7 @@ TEST_CASE_METHOD(Place, "who linted a draft is kept with it, and a draft that wa
 }
 
 TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and nothing that it objects to") {
-  settings.zlint.emplace();
-  settings.zlint->program = "false";
+  settings.linters = {ca::ZlintSettings{"false"}};
   make();
   const Error silent = refusal([&] { drafted(); });
   CHECK(silent.kind() == ErrorKind::unavailable);
@@ -268,15 +269,62 @@ TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and
   CHECK(refusal(root).message().find("zlint gave no verdict") == 0);
   CHECK(signed_bytes.empty());
 
-  settings.zlint = ca::ZlintSettings{"zlint", {"RFC5280"}, {}};
+  settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280"}}};
   make();
   CHECK_NOTHROW(root());
   CHECK_NOTHROW(drafted());
-  settings.zlint->sources.emplace_back("CABF_BR");
+  settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280", "CABF_BR"}}};
   make();
   const Error refused = refusal([&] { drafted(); });
   CHECK(refused.kind() == ErrorKind::refused);
   CHECK(refused.message().find("zlint/e_sub_cert_aia_missing (zlint)") != std::string::npos);
+}
+
+namespace {
+
+// A program that reads what it is given and writes this.
+ca::LinterCommand linter_that_writes(const TempFolder& folder, const std::string& name, const std::string& text) {
+  const auto program = folder / name;
+  write_file(program, as_bytes("#!/bin/sh\ncat >/dev/null\nprintf '" + text + "'\n"), FileMode::public_0644,
+             Existing::replace);
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  ca::LinterCommand command;
+  command.name = name;
+  command.certificates = {program.string()};
+  command.lines = {{"E: ", ca::LintSeverity::error}, {"W: ", ca::LintSeverity::warning}};
+  command.exit_status = {{0, std::nullopt}};
+  return command;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Place, "every linter that is configured is asked, and each may refuse") {
+  settings.linters = {linter_that_writes(folder, "first", ""), linter_that_writes(folder, "second", "W: odd\\n")};
+  make();
+  const ProviderDraft warned = provider->draft(order, csr(), clock.now());
+  CHECK(std::count(warned.notes.begin(), warned.notes.end(), "lint: second/W (second): odd") == 1);
+  CHECK(warned.provider_state.find("\"linted_by\":\"built-in, first sha256:") != std::string::npos);
+  CHECK(warned.provider_state.find(", second sha256:") != std::string::npos);
+  CHECK(provider->test().at(2).find("certificates are linted by built-in, first sha256:") == 0);
+
+  settings.linters.emplace_back(linter_that_writes(folder, "third", "E: bad\\n"));
+  make();
+  const Error refused = refusal([&] { drafted(); });
+  CHECK(refused.kind() == ErrorKind::refused);
+  CHECK(refused.message().find("third/E (third): bad") != std::string::npos);
+  settings.linters.back() = linter_that_writes(folder, "third", "quite fine\\n");
+  make();
+  CHECK(refusal([&] { drafted(); }).message().find("third gave no verdict: `lines` does not say") == 0);
+  // Another verdict rule of the same program is another linter.
+  auto lenient = linter_that_writes(folder, "third", "quite fine\\n");
+  lenient.lines.emplace("quite", std::nullopt);
+  settings.linters.back() = lenient;
+  make();
+  const Draft let_pass = drafted();
+  as<Accepted>(provider->submit(call(let_pass)));
+  settings.linters.pop_back();
+  make();
+  CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(let_pass))).error));
 }
 
 TEST_CASE_METHOD(Place, "a draft whose issuer, profile or day is another one now is built again") {

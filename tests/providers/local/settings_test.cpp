@@ -6,6 +6,11 @@
 #include "support/temp_folder.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
 
 using namespace hsmbridge;
 using namespace std::chrono_literals;
@@ -157,19 +162,122 @@ TEST_CASE("where the shards of CRLs go is read, and each has its file and its ad
             .find("the profile own has a crl_url of its own") != std::string::npos);
 }
 
+namespace {
+
+template <class Kind>
+Kind only(const local::Settings& settings) {
+  REQUIRE(settings.linters.size() == 1);
+  REQUIRE(std::holds_alternative<Kind>(settings.linters.front()));
+  return std::get<Kind>(settings.linters.front());
+}
+// What is said of a linter of its own, with these lines in it.
+std::string linter(const std::string& lines) {
+  return kLeast + "    lint: [built-in, own]\n    linters:\n      own:\n" + lines;
+}
+
+}  // namespace
+
 TEST_CASE("who lints is read, and the linter that is built in cannot be left out") {
-  CHECK_FALSE(read(kLeast).zlint);
-  CHECK_FALSE(read(kLeast + "    lint: built-in\n").zlint);
-  CHECK(read(kLeast + "    lint: [built-in, zlint]\n").zlint->program == "zlint");
-  const auto told = read(kLeast +
-                         "    lint: [built-in, zlint]\n    zlint: {program: /opt/zlint, sources: [RFC5280, CABF_BR], "
-                         "exclude: w_subject_common_name_included}\n");
-  CHECK(told.zlint->program == "/opt/zlint");
-  CHECK(told.zlint->sources == std::vector<std::string>{"RFC5280", "CABF_BR"});
-  CHECK(told.zlint->exclude == std::vector<std::string>{"w_subject_common_name_included"});
+  CHECK(read(kLeast).linters.empty());
+  CHECK(read(kLeast + "    lint: built-in\n").linters.empty());
+  CHECK(only<ca::ZlintSettings>(read(kLeast + "    lint: [built-in, zlint]\n")).program == "zlint");
+  const auto zlint = only<ca::ZlintSettings>(
+      read(kLeast + "    lint: [built-in, zlint]\n    zlint: {program: /opt/zlint, sources: [RFC5280, CABF_BR], "
+                    "exclude: w_subject_common_name_included}\n"));
+  CHECK(zlint.program == "/opt/zlint");
+  CHECK(zlint.sources == std::vector<std::string>{"RFC5280", "CABF_BR"});
+  CHECK(zlint.exclude == std::vector<std::string>{"w_subject_common_name_included"});
   CHECK(problems(kLeast + "    lint: zlint\n").find("lacks built-in") != std::string::npos);
   CHECK(problems(kLeast + "    lint: [built-in, certlint]\n").find("'certlint' is none of") != std::string::npos);
-  CHECK(problems(kLeast + "    zlint: {sources: RFC5280}\n").find("is not used") != std::string::npos);
+  CHECK(problems(kLeast + "    lint: [built-in, zlint, zlint]\n").find("names zlint twice") != std::string::npos);
+  for (const std::string known : {"zlint: {sources: RFC5280}", "pkilint: {crls: lint_crl}", "pkimetal: {socket: s}"}) {
+    CAPTURE(known);
+    CHECK(problems(kLeast + "    " + known + "\n").find("is not used: add it to lint: [built-in, ") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("pkilint and pkimetal are read as what they are asked") {
+  const auto usual = only<ca::PkilintSettings>(read(kLeast + "    lint: [built-in, pkilint]\n"));
+  CHECK(usual.certificates == std::vector<std::string>{"lint_pkix_cert", "lint"});
+  CHECK(usual.crls == std::vector<std::string>{"lint_crl", "lint", "--type", "CRL", "--profile", "PKIX"});
+  const auto told = only<ca::PkilintSettings>(
+      read(kLeast + "    lint: [built-in, pkilint]\n    pkilint: {certificates: [lint_cabf_serverauth_cert, lint, "
+                    "--detect]}\n"));
+  CHECK(told.certificates == std::vector<std::string>{"lint_cabf_serverauth_cert", "lint", "--detect"});
+  CHECK(told.crls == usual.crls);
+
+  const std::string named = kLeast + "    lint: [built-in, pkimetal]\n";
+  const auto there = only<local::PkimetalSettings>(
+      read(named + "    pkimetal: {socket: /run/pkimetal/web.sock, crl_profile: tbr_crl}\n"));
+  CHECK(there.connection.socket == std::filesystem::path("/run/pkimetal/web.sock"));
+  CHECK(there.profile == "autodetect");
+  CHECK(there.crl_profile == "tbr_crl");
+  const auto far = only<local::PkimetalSettings>(
+      read(named + "    pkimetal: {url: \"https://lint.example.com\", ca: ca.pem, profile: tbr_leaf_tlsserver_dv}\n"));
+  CHECK(far.connection.url == "https://lint.example.com");
+  CHECK(far.connection.ca == std::filesystem::path("/etc/hsmbridge/ca.pem"));
+  CHECK_FALSE(far.connection.socket);
+
+  CHECK(problems(named).find("say where it is, pkimetal: {socket: PATH}") != std::string::npos);
+  for (const auto& [its, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"{profile: x}", "socket: or url must say where pkimetal is"},
+           {"{socket: a, url: \"https://b\"}", "url: and socket are both there"},
+           {"{socket: a, ca: b}", "ca: is for a url"},
+           {"{url: \"http://127.0.0.1:8080\"}", "whoever has an account on that machine could answer by plain http"},
+           {"{url: \"ftp://lint.example.com\"}", "providers.issuing.pkimetal.url: "},
+           {"{socket: /" + std::string(107, 's') + "}", "is longer than the path of a socket may be (107 octets)"},
+           {"{socket: a, linters: [zlint]}", "linters"},
+       }) {
+    CAPTURE(its);
+    CHECK(problems(named + "    pkimetal: " + its + "\n").find(problem) != std::string::npos);
+  }
+}
+
+TEST_CASE("any program lints by a verdict rule that is declared") {
+  const auto command = only<ca::LinterCommand>(read(linter(R"(
+        certificates: [certlint, /dev/stdin]
+        input: pem
+        version: [certlint, --version]
+        lines: {"E: ": error, "W: ": warning, "I: ": none}
+        exit_status: {0: none, 1: error}
+)")));
+  CHECK(command.name == "own");
+  CHECK(command.certificates == std::vector<std::string>{"certlint", "/dev/stdin"});
+  CHECK(command.crls.empty());
+  CHECK(command.input == ca::LinterCommand::Input::pem);
+  CHECK(command.version == std::vector<std::string>{"certlint", "--version"});
+  CHECK(command.lines == std::map<std::string, ca::Meaning>{
+                             {"E: ", ca::LintSeverity::error}, {"W: ", ca::LintSeverity::warning}, {"I: ", {}}});
+  CHECK(command.exit_status == std::map<int, ca::Meaning>{{0, {}}, {1, ca::LintSeverity::error}});
+  const auto least = only<ca::LinterCommand>(read(linter("        crls: x\n        lines: {\"E\": error}\n")));
+  CHECK(least.certificates.empty());
+  CHECK(least.input == ca::LinterCommand::Input::der);
+  CHECK(least.exit_status == std::map<int, ca::Meaning>{{0, {}}});
+
+  const std::string program = "        certificates: x\n";
+  for (const auto& [lines, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"        exit_status: {0: none}\n", "certificates: or crls, or both, must say which program"},
+           {program, "lines: or exit_status, or both, must say what its verdict is"},
+           {program + "        lines: {\"E\": bad}\n", "lines: 'bad' is none of: error, warning, none"},
+           {program + "        exit_status: {256: none}\n", "exit_status: '256' is not a number from 0 to 255"},
+           {program + "        exit_status: {-1: none}\n", "exit_status: '-1' is not a number from 0 to 255"},
+           {program + "        exit_status: {0: fine}\n", "exit_status: 'fine' is none of"},
+           {program + "        exit_status: {0: none}\n        input: text\n", "input: "},
+           {program + "        exit_status: {0: none}\n        verdict: x\n", "verdict"},
+       }) {
+    CAPTURE(lines);
+    const std::string said = problems(linter(lines));
+    INFO(said);
+    CHECK(said.find("providers.issuing.linters.own") != std::string::npos);
+    CHECK(said.find(problem) != std::string::npos);
+  }
+  const std::string unused = "    linters: {own: {certificates: x, exit_status: {0: none}}}\n";
+  CHECK(problems(kLeast + unused).find("linters.own: is not used: add it to lint: [built-in, own]") !=
+        std::string::npos);
+  CHECK(problems(kLeast + "    lint: [built-in, zlint]\n    linters: {zlint: {certificates: x, exit_status: {0: "
+                          "none}}}\n")
+            .find("is the name of a linter that is known") != std::string::npos);
 }
 
 TEST_CASE("what a CA cannot be told is a problem with its place") {

@@ -3,7 +3,9 @@
 #include "support/temp_folder.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -159,6 +161,25 @@ TEST_CASE_METHOD(Files, "a pipe with a name is as good as its folder and its mod
   mode(pipe, 0600);
   mode(file.parent_path(), 0777);
   CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE_METHOD(Files, "a socket is as good as its owner and its folder, whoever may talk to it") {
+  const std::filesystem::path path = file.parent_path() / "socket";
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  mode(path, 0666);
+  CHECK_NOTHROW(expect_trusted(path, kRule));
+  mode(file.parent_path(), 0777);
+  CHECK(refusal([&] { expect_trusted(path, kRule); }).kind() == ErrorKind::denied);
+  mode(file.parent_path(), 01777);
+  CHECK_NOTHROW(expect_trusted(path, kRule));
+  if (::geteuid() == 0) {
+    REQUIRE(::chown(path.c_str(), kUs, kUs) == 0);
+    CHECK(refusal([&] { expect_trusted(path, kRule); }).message().find("belongs to ") != std::string::npos);
+  }
 }
 
 TEST_CASE_METHOD(Files, "a file that the process was handed open is judged where it is") {

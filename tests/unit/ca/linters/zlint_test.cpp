@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ca/crl.h"
+#include "ca/linters/twin.h"
 #include "unit/ca/hierarchy.h"
 
 #include <catch2/catch.hpp>
@@ -10,12 +11,18 @@
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace std::chrono_literals;
+using ca::Artefact;
 
 namespace {
 
+std::vector<ca::LintFinding> linted(const ca::ZlintSettings& settings, const Bytes& to_be_signed,
+                                    Artefact artefact = Artefact::certificate) {
+  return ca::Zlint(settings, 10s).lint(artefact, to_be_signed);
+}
+
 std::string trouble(const std::string& output) {
   try {
-    ca::zlint_verdict(output);
+    ca::zlint_verdict({0, output});
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
     return error.message();
@@ -45,25 +52,28 @@ std::vector<std::string> errors_in(const std::vector<ca::LintFinding>& findings)
 
 TEST_CASE("zlint itself judges the very bytes that shall be signed, with a signature of every kind") {
   const ca::ZlintSettings settings;
-  CHECK(ca::zlint_version(settings, 10s).find_first_not_of("0123456789.") == std::string::npos);
-  CHECK(errors_in(ca::zlint(settings, server_tbs(true), 10s)) == std::vector<std::string>{});
-  const auto found = errors_in(ca::zlint(settings, server_tbs(false), 10s));
+  const std::string who = ca::Zlint(settings, 10s).said_by(Artefact::certificate);
+  CHECK(who.starts_with("zlint "));
+  CHECK(who.find_first_not_of("0123456789.", 6) == std::string::npos);
+  CHECK(errors_in(linted(settings, server_tbs(true))) == std::vector<std::string>{});
+  const auto found = errors_in(linted(settings, server_tbs(false)));
   CHECK(std::find(found.begin(), found.end(), "zlint/e_sub_cert_certificate_policies_missing") != found.end());
   ca::ZlintSettings rfc = settings;
   rfc.sources = {"RFC5280"};
-  CHECK(errors_in(ca::zlint(rfc, server_tbs(false), 10s)) == std::vector<std::string>{});
+  CHECK(ca::Zlint(rfc, 10s).said_by(Artefact::certificate) == who + " of RFC5280");
+  CHECK(errors_in(linted(rfc, server_tbs(false))) == std::vector<std::string>{});
   ca::ZlintSettings without = settings;
   without.exclude = found;
   for (std::string& name : without.exclude) name.erase(0, name.find('/') + 1);
-  CHECK(errors_in(ca::zlint(without, server_tbs(false), 10s)) == std::vector<std::string>{});
+  CHECK(errors_in(linted(without, server_tbs(false))) == std::vector<std::string>{});
   for (const char* algorithm : {"rsa-sha256", "rsa-pss-sha256", "ed25519", "ecdsa-sha512"}) {
     CAPTURE(algorithm);
     Entity root(authority("CN=Root"));
     x509::CertificateFields fields = root.fields;
     fields.algorithm = &x509::signature_algorithm(algorithm);
     const Bytes tbs = x509::build_tbs_certificate(fields);
-    CHECK(x509::parse_certificate(ca::twin_of(tbs)).tbs.der == tbs);
-    CHECK_NOTHROW(ca::zlint(rfc, tbs, 10s));
+    CHECK(x509::parse_certificate(ca::twin_of(Artefact::certificate, tbs)).tbs.der == tbs);
+    CHECK_NOTHROW(linted(rfc, tbs));
   }
 }
 
@@ -77,10 +87,10 @@ TEST_CASE("zlint judges the very bytes of a CRL that shall be signed, with a sig
                                   x509::signature_algorithm(algorithm));
     };
     const Bytes tbs = built(1, "http://ca.example.com/1.crl");
-    CHECK(x509::parse_crl(ca::crl_twin_of(tbs)).tbs.der == tbs);
-    CHECK(errors_in(ca::zlint_crl(settings, tbs, 10s)) == std::vector<std::string>{});
+    CHECK(x509::parse_crl(ca::twin_of(Artefact::crl, tbs)).tbs.der == tbs);
+    CHECK(errors_in(linted(settings, tbs, Artefact::crl)) == std::vector<std::string>{});
     // The Baseline Requirements do not let a certificate be on hold; the rules that are built in do.
-    const auto found = errors_in(ca::zlint_crl(settings, built(6, ""), 10s));
+    const auto found = errors_in(linted(settings, built(6, ""), Artefact::crl));
     CHECK(found == std::vector<std::string>{"zlint/e_cab_crl_has_valid_reason_code"});
   }
 }
@@ -88,19 +98,20 @@ TEST_CASE("zlint judges the very bytes of a CRL that shall be signed, with a sig
 TEST_CASE("whatever is no clear verdict of zlint is a failure") {
   ca::ZlintSettings settings;
   settings.program = "/nonexistent/zlint";
-  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("could not be started"));
+  CHECK_THROWS_WITH(linted(settings, server_tbs(true)), Catch::Contains("could not be started"));
   settings.program = "true";
-  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("cannot be read"));
+  CHECK_THROWS_WITH(linted(settings, server_tbs(true)), Catch::Contains("cannot be read"));
   const Bytes crl = ca::crl_to_be_signed({7, kNow, kNow + 24h, {}}, *Entity(authority("CN=Root")).certificate,
                                          x509::signature_algorithm("ecdsa-sha256"));
-  CHECK_THROWS_WITH(ca::zlint_crl(settings, crl, 10s), Catch::Contains("cannot be read"));
+  CHECK_THROWS_WITH(linted(settings, crl, Artefact::crl), Catch::Contains("cannot be read"));
   settings.program = "false";
-  CHECK_THROWS_WITH(ca::zlint_crl(settings, crl, 10s), Catch::Contains("exited with status 1"));
-  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("exited with status 1"));
-  CHECK_THROWS_AS(ca::zlint_version(settings, 10s), Error);
+  CHECK_THROWS_WITH(linted(settings, crl, Artefact::crl), Catch::Contains("exited with status 1"));
+  CHECK_THROWS_WITH(linted(settings, server_tbs(true)), Catch::Contains("exited with status 1"));
+  CHECK_THROWS_WITH(ca::Zlint(settings, 10s).said_by(Artefact::certificate),
+                    Catch::Contains("does not say that it is ZLint"));
   settings.program = "zlint";
   settings.sources = {"NO_SUCH_SOURCE"};
-  CHECK_THROWS_WITH(ca::zlint(settings, server_tbs(true), 10s), Catch::Contains("exited with status 1"));
+  CHECK_THROWS_WITH(linted(settings, server_tbs(true)), Catch::Contains("exited with status 1"));
 
   CHECK(trouble(R"({"e_one":{"result":"pass"}})").empty());
   CHECK(trouble("").find("cannot be read") != std::string::npos);
@@ -114,8 +125,9 @@ TEST_CASE("whatever is no clear verdict of zlint is a failure") {
 
 TEST_CASE("errors and warnings of zlint are findings, and what it says of them is kept") {
   const auto found = ca::zlint_verdict(
-      R"({"e_one":{"result":"error","details":"the details"},"w_two":{"result":"warn"},"n_three":{"result":"notice"},)"
-      R"("e_four":{"result":"fatal"},"e_five":{"result":"NA"},"e_six":{"result":"NE"},"e_seven":{"result":"info"}})");
+      {0,
+       R"({"e_one":{"result":"error","details":"the details"},"w_two":{"result":"warn"},"n_three":{"result":"notice"},)"
+       R"("e_four":{"result":"fatal"},"e_five":{"result":"NA"},"e_six":{"result":"NE"},"e_seven":{"result":"info"}})"});
   CHECK(found == std::vector<ca::LintFinding>{
                      {"zlint/e_one", "zlint", ca::LintSeverity::error, "the details"},
                      {"zlint/w_two", "zlint", ca::LintSeverity::warning, "warn"},
