@@ -22,7 +22,8 @@ std::string read_url(Section& section, UrlPath path, std::string_view api) {
   } else if (url.find_first_of(path == UrlPath::none ? "/?#@ " : "?#@ ", 8) != std::string::npos) {
     section.problem("url", path == UrlPath::none
                                ? fmt::format("is the origin, https://HOST[:PORT]: the paths {} are added here", api)
-                               : fmt::format("is https://HOST[:PORT][/PATH]: the paths {} are added here", api));
+                               : fmt::format("is https://HOST[:PORT][/PATH]{}",
+                                             api.empty() ? "" : fmt::format(": the paths {} are added here", api)));
   }
   return url;
 }
@@ -81,7 +82,8 @@ Source source_of(const config::SecretSource& source, const config::Prompter& pro
           source.kind() != config::SecretSource::Kind::prompt};
 }
 
-std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook) {
+std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook,
+                                               std::optional<std::size_t> largest_body) {
   if (connection.client_key.has_value() != static_cast<bool>(tls_hook)) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name)};
@@ -91,6 +93,7 @@ std::shared_ptr<net::Transport> make_transport(const Connection& connection, net
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);
   options.proxy = connection.proxy;
+  options.largest_body = largest_body.value_or(options.largest_body);
   if (!connection.client_key) {
     options.client_certificate = connection.client_cert;
     options.client_key = connection.client_key_file;

@@ -5,6 +5,7 @@
 #include "net/http_client.h"
 #include "providers/credentials.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -39,7 +40,7 @@ struct Connection {
 
 enum class UrlPath { none, allowed };
 // Reads `url`, `ca`, `client_cert`, `client_key` and `proxy`. `api` names what is added to the URL, for the message to
-// somebody who typed it too ("/v1/…"). Problems go to the section.
+// somebody who typed it too ("/v1/…"); "" for nothing. Problems go to the section.
 Connection read_connection(const std::string& name, config::Section& section, UrlPath path, std::string_view api);
 
 // The source of one of a provider's credentials. `what` for the question where a person is asked ("the API key of
@@ -49,6 +50,7 @@ Source source_of(const config::SecretSource& source, const config::Prompter& pro
 // The transport to connection.socket, or over the network to connection.url. `tls_hook` puts the client certificate and the token's key into the
 // TLS context; it is wanted exactly when connection.client_key is set. Throws invalid_input, not_found or denied for
 // files that cannot be used, and for a hook that is missing.
-std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook);
+std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook,
+                                               std::optional<std::size_t> largest_body = std::nullopt);
 
 }  // namespace hsmbridge::providers

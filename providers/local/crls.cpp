@@ -58,12 +58,19 @@ struct CrlThere {
   std::uint64_t number = 0;
   Instant this_update{};
   std::vector<x509::RevokedCertificate> revoked;
+  CrlPlace::Scope scope = CrlPlace::Scope::all;
 };
 
+CrlPlace::Scope scope_of(const x509::TbsCertList& list) {
+  return ca::is_only_of_authorities(list) ? CrlPlace::Scope::authorities : CrlPlace::Scope::all;
+}
+
 // A shard in the place of another one would be no revocation for who verifies, and the next one would lack its entries.
+// The complete one may follow one of another scope: whether it may is asked of the store.
 void expect_at_its_place(const x509::TbsCertList& list, const CrlPlace& place, const std::vector<CrlPlace>& shards) {
   const std::string point = ca::distribution_point_of(list);
-  const bool limited = list.issuing_distribution_point && list.issuing_distribution_point->has_scope;
+  const bool limited = (list.issuing_distribution_point && list.issuing_distribution_point->has_limits) ||
+                       (ca::is_only_of_authorities(list) && !place.shard.empty());
   const bool is_shard =
       std::any_of(shards.begin(), shards.end(), [&](const CrlPlace& one) { return one.url == point; });
   if (!limited && (place.shard.empty() ? !is_shard : point == place.url)) return;
@@ -94,8 +101,13 @@ std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPl
   }
   expect_at_its_place(list, place, shards);
   crl.this_update = list.this_update;
+  crl.scope = scope_of(list);
   crl.revoked = std::move(list.revoked);
   return crl;
+}
+
+std::string_view spoken_scope(CrlPlace::Scope scope) {
+  return scope == CrlPlace::Scope::all ? "all certificates" : "CAs alone";
 }
 
 std::set<std::string> serials_of(const std::vector<RevokedSerial>& revoked) {
@@ -167,7 +179,7 @@ std::vector<CrlPlace> LocalProvider::crl_places() const {
   std::vector<CrlPlace> places;
   if (!settings_.crl) return places;
   const Settings::Crl& crl = *settings_.crl;
-  if (!crl.file.empty()) places.push_back({"", crl.file, crl.url, crl.read_back});
+  if (!crl.file.empty()) places.push_back({"", crl.file, crl.url, crl.read_back, crl.scope, crl.put});
   places.insert(places.end(), crl.shards.begin(), crl.shards.end());
   return places;
 }
@@ -218,18 +230,37 @@ CrlStanding LocalProvider::crl_standing() {
   standing.crl_life = settings_.crl->next_update;
   standing.crl_every = settings_.crl->every;
   for (CrlPlace& place : crl_places()) {
-    PlacedCrl crl{std::move(place), std::nullopt, false, ""};
+    PlacedCrl crl{std::move(place), std::nullopt, false, "", ""};
     crl.last = book.last_crl(id, crl.place.distribution_point());
     crl.overdue = is_crl_overdue(crl.last, now);
     crl.due = crl_due(crl, issuer, now);
+    if (!crl.place.put.empty()) crl.not_put = why_not_put(crl.place, crl.last, book.number_put(id, crl.place.put));
     standing.crls.push_back(std::move(crl));
   }
   try {
     expect_none_lost(*settings_.crl, id, book, now);
+    expect_scope_to_fit(standing.crls.front().place, issuer, now);
   } catch (const Error& error) {
     standing.crls.front().due = error.message();  // publishing one says it too, and what to do
   }
   return standing;
+}
+
+// Also what has ended since the last CRL, which an entry stays on one CRL more for.
+void LocalProvider::expect_scope_to_fit(const CrlPlace& place, const x509::Certificate& issuer, Instant now) const {
+  if (place.scope == CrlPlace::Scope::all) return;
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = dependencies_.revocations().last_crl(id, "");
+  const Instant since = last ? std::min(last->this_update, now) : now;
+  const auto other = dependencies_.serials().other_than_authority(id, since);
+  if (!other) return;
+  if (!other->is_known) {
+    // Whoever looks for one of another kind has not found it in the last one either: nothing changes for him.
+    const auto there = crl_there(place, {}, issuer);
+    if (there && there->scope == CrlPlace::Scope::authorities) return;
+  }
+  const auto [why, hint] = ca::against_scope(*other, settings_.name);
+  throw Error{ErrorKind::conflict, why}.hint(hint);
 }
 
 std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate& issuer, Instant now) {
@@ -254,6 +285,10 @@ std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate
       if (there->number != crl.last->number) {
         return fmt::format("CRL number {} is in the place of number {}", there->number, crl.last->number);
       }
+      if (there->scope != crl.place.scope) {
+        return fmt::format("the last one is about {}, and `scope` says {}", spoken_scope(there->scope),
+                           spoken_scope(crl.place.scope));
+      }
       for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
     } catch (const Error& error) {
       return error.message();  // publishing one says it too, and what to do
@@ -265,27 +300,31 @@ std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate
 
 // ---- the next one ---------------------------------------------------------------------------------------------------
 
-MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
-  if (dependencies_.service) {
-    throw Error{ErrorKind::internal, fmt::format("the CRLs of {} are requests: its key is at provider {}",
-                                                 settings_.name, settings_.key_service->provider)};
-  }
-  const auto places = crl_places();
+CrlPlace LocalProvider::place_of(const std::string& shard) const {
+  auto places = crl_places();
   if (places.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", settings_.name)}
         .hint("add  crl: {file: /srv/www/issuing.crl, url: \"http://ca.example.com/issuing.crl\"}");
   }
   const auto place =
       std::find_if(places.begin(), places.end(), [&](const CrlPlace& one) { return one.shard == shard; });
-  if (place == places.end()) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("provider {} publishes {}", settings_.name,
-                            shard.empty() ? "shards and no complete CRL" : "no shard " + shard)};
+  if (place != places.end()) return std::move(*place);
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("provider {} publishes {}", settings_.name,
+                          shard.empty() ? "shards and no complete CRL" : "no shard " + shard)};
+}
+
+MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
+  if (dependencies_.service) {
+    throw Error{ErrorKind::internal, fmt::format("the CRLs of {} are requests: its key is at provider {}",
+                                                 settings_.name, settings_.key_service->provider)};
   }
-  expect_folder_takes_files(place->file);
-  const PublishingTurn turn(place->file);
+  const CrlPlace place = place_of(shard);
+  expect_folder_takes_files(place.file);
+  const PublishingTurn turn(place.file);
   const x509::Certificate issuer = certificate();
-  const NextCrl next = next_crl(*place, issuer, now);
+  if (auto left = left_in_place(place, issuer)) return std::move(*left);
+  const NextCrl next = next_crl(place, issuer, now);
   const Bytes der = sign_crl(next, issuer, now);
   const ca::CrlFields& fields = next.fields;
   const MadeCrl made{
@@ -307,6 +346,7 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   const auto last = book.last_crl(id, point);
   const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
   // Before a number is taken: however often somebody tries again, the answer is the same.
+  expect_scope_to_fit(place, issuer, now);
   const auto there = crl_there(place, settings_.crl->shards, issuer);
   // One may be there that nobody wrote down, of a process that died.
   const Instant newest = std::max(last ? last->this_update : Instant{}, there ? there->this_update : Instant{});
@@ -340,6 +380,7 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   next.fields.this_update = this_update;
   next.fields.next_update = std::min<Instant>(this_update + settings_.crl->next_update, issuer.tbs.validity.not_after);
   next.fields.distribution_point = point;
+  next.fields.only_authorities = place.scope == CrlPlace::Scope::authorities;
   for (const RevokedSerial& one : revoked) {
     next.fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
   }
@@ -362,6 +403,7 @@ Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issu
                              {"to_be_signed_sha256", hex(sha256(next.to_be_signed))},
                              {"linted_by", linted_by(ca::Artefact::crl)}});
   if (!next.place.shard.empty()) facts.set("distribution_point", next.fields.distribution_point);
+  if (next.fields.only_authorities) facts.set("scope", "ca");
   const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()), facts, kByHand);
   return ca::signed_crl(next.to_be_signed, issuer, *key, ca::issuing_algorithm(settings_.algorithm, issuer), now);
 }
@@ -373,6 +415,85 @@ void LocalProvider::put_in_place(const std::string& issuer, const MadeCrl& made,
     throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", file.string())};
   }
   dependencies_.revocations().crl_published(issuer, made.crl);
+}
+
+// ---- on a web server ------------------------------------------------------------------------------------------------
+
+// What is put somewhere is put as it was signed: no other number, and no other signature.
+std::optional<MadeCrl> LocalProvider::left_in_place(const CrlPlace& place, const x509::Certificate& issuer) {
+  if (place.put.empty()) return std::nullopt;
+  expect_not_suspended(issuer.subject());
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id, place.distribution_point());
+  const auto there = crl_there(place, settings_.crl->shards, issuer);
+  if (!there || (last && there->number <= last->number) || there->scope != place.scope) return std::nullopt;
+  std::set<std::string> missing =
+      serials_of(book.revocations(id, place.distribution_point(), last ? last->this_update : Instant{}));
+  refuse_forgotten(place.file, *there, id, missing, book);
+  for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
+  if (!missing.empty()) return std::nullopt;
+  const Bytes der = read_file(place.file, kMostCrl);
+  const x509::TbsCertList list = x509::parse_crl(der).tbs;
+  MadeCrl made{{there->number, list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der)),
+                place.distribution_point()},
+               list.revoked.size(),
+               place};
+  try {
+    book.crl_published(id, made.crl);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::conflict) throw;
+    return std::nullopt;  // its number was never taken here: the next one says what is wrong
+  }
+  return made;
+}
+
+MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
+  const CrlPlace place = place_of(shard);
+  if (place.put.empty() || !dependencies_.put) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} puts its CRL nowhere (put)", settings_.name)};
+  }
+  const PublishingTurn turn(place.file);
+  const x509::Certificate issuer = certificate();
+  expect_not_suspended(issuer.subject());
+  const std::string id = issuer_id(issuer.subject());
+  Revocations& book = dependencies_.revocations();
+  const auto last = book.last_crl(id, place.distribution_point());
+  if (!last || last->sha256 == kLostCrl) {
+    throw Error{ErrorKind::conflict, fmt::format("no CRL of {} was published here that could be put at {}",
+                                                 issuer.subject().to_string(), place.put)};
+  }
+  const Bytes der = read_file(place.file, kMostCrl);
+  if (hex(sha256(der)) != last->sha256) {
+    throw Error{ErrorKind::conflict, fmt::format("{} does not hold CRL number {}, which was published there: nothing "
+                                                 "was put at {}",
+                                                 place.file.string(), last->number, place.put)}
+        .hint(fmt::format("hsmbridge ca crl {} --check", settings_.name));
+  }
+  // What somebody else published may revoke what nobody here knows of.
+  const auto expect_own = [&](ByteView there) {
+    const auto other = [&](const std::string& what) {
+      throw Error{ErrorKind::conflict, fmt::format("{} holds {}: it was not replaced", place.put, what)}.hint(
+          "where another program publishes there, stop it; where it is the CA's, tell this store what the CA did: "
+          "hsmbridge ca resume");
+    };
+    std::uint64_t number = 0;
+    try {
+      number = ca::crl_number_of(there, issuer);
+    } catch (const Error& error) {
+      other(fmt::format("something that is not a CRL of {} ({})", issuer.subject().to_string(), error.message()));
+    }
+    const auto known = book.published_crl(id, number);
+    if (!known || known->sha256 != hex(sha256(there)) || number > last->number) {
+      other(fmt::format("a CRL with the number {} that this store did not publish", number));
+    }
+    if (known->distribution_point != place.distribution_point()) {
+      other(known->distribution_point.empty() ? "the complete CRL" : "the CRL of " + known->distribution_point);
+    }
+  };
+  dependencies_.put->put(place.put, der, expect_own, limit);
+  book.crl_put(id, place.put, last->number);
+  return {*last, x509::parse_crl(der).tbs.revoked.size(), place};
 }
 
 // ---- CRLs that a service signs, in its own time ---------------------------------------------------------------------
@@ -414,8 +535,9 @@ ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
   draft.to_be_signed = next.to_be_signed;
   draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
-  draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}", fields.number,
-                             issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update)),
+  draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}{}", fields.number,
+                             issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update),
+                             fields.only_authorities ? ", about CAs alone" : ""),
                  "signed by " + key_place()};
   return draft;
 }
@@ -435,6 +557,10 @@ std::vector<std::string> LocalProvider::judge_crl(const ProviderCall& call) {
   if (last && last->number >= ca::crl_number(list)) {
     throw outdated_draft(fmt::format("CRL number {} was published meanwhile", last->number));
   }
+  if (settings_.crl && settings_.crl->scope != scope_of(list)) {
+    throw outdated_draft(fmt::format("the CRL is about {}, and `scope` says {} now", spoken_scope(scope_of(list)),
+                                     spoken_scope(settings_.crl->scope)));
+  }
   std::vector<std::string> reasons;
   for (const ca::LintFinding& finding : ca::lint_crl(draft.to_be_signed, call.now)) {
     reasons.push_back(ca::to_string(finding));
@@ -451,12 +577,13 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
   if (octets == nullptr || octets->octets.empty()) {
     throw Error{ErrorKind::corrupt, "what came back holds no signature that can be read; what came is kept"};
   }
-  const CrlPlace place = crl_places().front();
+  CrlPlace place = crl_places().front();
   const std::filesystem::path& file = place.file;
   const x509::Certificate issuer = x509::parse_certificate(call.draft.issuer);
   const Bytes der = ca::assembled_crl(call.draft.to_be_signed, issuer, x509::signature_algorithm(call.draft.algorithm),
                                       octets->octets);
   const x509::TbsCertList list = x509::parse_crl(der).tbs;
+  place.scope = scope_of(list);  // as it was signed, whatever the configuration says by now
   const MadeCrl made{{ca::crl_number(list), list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der))},
                      list.revoked.size(),
                      place};
@@ -467,6 +594,7 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
   const std::string id = issuer_id(issuer.subject());
   const auto last = book.last_crl(id, "");
   if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
+  expect_scope_to_fit(place, issuer, call.now);
   const auto there = crl_there(place, {}, issuer);
   const bool is_there = there && read_file(file, kMostCrl) == der;  // or before it was written down
   const std::uint64_t newest = std::max(last ? last->number : 0, there && !is_there ? there->number : 0);

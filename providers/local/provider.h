@@ -8,6 +8,7 @@
 #include "ca/linters/linter.h"
 #include "ca/path.h"
 #include "providers/key_service.h"
+#include "providers/local/crl_put.h"
 #include "providers/local/settings.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
@@ -64,6 +65,7 @@ struct Dependencies {
   // Keeps the key, where it is in no token (Settings::key_service): then `open` is not used.
   std::shared_ptr<providers::KeyService> service = {};
   workflow::RecordFact record = {};  // what is handed to the service is written down before
+  std::shared_ptr<CrlPut> put = {};  // where Settings::Crl::put is
 };
 
 workflow::Capabilities declared_capabilities();
@@ -99,6 +101,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   workflow::MadeCrl publish_crl(const std::string& shard, Instant now) override;
   workflow::MadeCrl publish_signed(const workflow::ProviderCall& call,
                                    const workflow::IssuedResult& signature) override;
+  workflow::MadeCrl put_crl(const std::string& shard, Duration limit) override;
 
  private:
   x509::Certificate certificate() const;
@@ -142,6 +145,13 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  // Throws conflict where a CRL about CAs alone would leave a certificate out. Nothing is asked of one about all.
+  void expect_scope_to_fit(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now) const;
+  // The CRL that a process signed and put in its place, and died before it wrote that down: it is written down now.
+  // Nothing where there is none, or where the next one has more to say.
+  std::optional<workflow::MadeCrl> left_in_place(const workflow::CrlPlace& place, const x509::Certificate& issuer);
+  // Throws invalid_input where there is none.
+  workflow::CrlPlace place_of(const std::string& shard) const;
   // PlacedCrl::due.
   std::string crl_due(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, Instant now);
   struct NextCrl {

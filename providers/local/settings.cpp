@@ -1,6 +1,7 @@
 #include "providers/local/settings.h"
 
 #include "base/error.h"
+#include "ca/crl.h"
 #include "config/settings.h"
 #include "net/url.h"
 
@@ -215,6 +216,54 @@ void expect_to_fetch(Section& section, const Settings::Crl& crl, const std::stri
   problem_unless_read(section, "url", [&] { net::PublicUrl::parse(url); });
 }
 
+// The address of a file: what is below the origin is kept, and the connection is to the origin.
+std::string take_origin(Section& section, std::string& url) {
+  const std::string_view scheme = "https://";
+  const std::size_t path = url.starts_with(scheme) ? url.find('/', scheme.size()) : std::string::npos;
+  if (path == std::string::npos || path + 1 == url.size()) {
+    section.problem("put", "must be the address of a file: https://HOST[:PORT]/PATH");
+    return {};
+  }
+  std::string file = url.substr(path);
+  url.resize(path);
+  problem_unless_read(section, "put", [&] { net::Url::parse(url).at(shard_in(file, "0")); });
+  return file;
+}
+
+// `put: URL`, or `put: {url: URL, ca: …}` where the server wants more.
+struct Put {
+  std::string url;  // with {shard} in it, where that was
+  Settings::Crl::Server server;
+};
+std::optional<Put> read_put(Section& section, const std::string& name) {
+  Put put;
+  switch (section.shape("put")) {
+    case Section::Shape::absent:
+      return std::nullopt;
+    case Section::Shape::mapping: {
+      auto from = section.section("put");
+      put.server.connection = providers::read_connection(name, *from, providers::UrlPath::allowed, "");
+      put.server.bearer_token = from->optional_secret("bearer_token");
+      put.server.user = from->optional_text("user").value_or("");
+      put.server.password = from->optional_secret("password");
+      if (put.server.user.empty() != !put.server.password) from->problem("user", "goes together with a password");
+      if (put.server.bearer_token && put.server.password) {
+        from->problem("bearer_token", "is another way than user and password: give one of them");
+      }
+      if (put.server.user.find(':') != std::string::npos) from->problem("user", "must not have a colon (RFC 7617)");
+      from->finish();
+      break;
+    }
+    default:
+      put.server.connection.name = name;
+      put.server.connection.url = section.text("put");
+      break;
+  }
+  const std::string file = take_origin(section, put.server.connection.url);
+  put.url = put.server.connection.url + file;
+  return put;
+}
+
 void read_complete(Section& section, Settings::Crl& crl) {
   crl.file = section.file("file");
   if (const auto urls = read_urls(section, "url"); !urls.empty()) crl.url = urls.front();
@@ -241,7 +290,41 @@ void read_shards(Section& section, Settings::Crl& crl, long count) {
   auto complete = section.section("complete");
   if (!complete) return;
   read_complete(*complete, crl);
+  crl.put = complete->optional_text("put").value_or("");
   complete->finish();
+}
+
+// The complete CRL beside shards is on their server too: there is one connection.
+void read_puts(Section& section, const std::string& name, Settings::Crl& crl) {
+  auto put = read_put(section, name);
+  const bool is_for_shards = !crl.shards.empty();
+  if (put && is_for_shards != (put->url.find(kShard) != std::string::npos)) {
+    section.problem("put", is_for_shards ? "must say with {shard} where each shard is put: there are `shards`"
+                                         : "has {shard} in it, and there are no `shards`");
+  }
+  if (!crl.put.empty() && (!put || !crl.put.starts_with(put->server.connection.url + "/"))) {
+    section.problem("complete", "has a `put` that is not on the server of the shards' `put`");
+  }
+  if (!put) return;
+  for (workflow::CrlPlace& place : crl.shards) place.put = shard_in(put->url, place.shard);
+  if (!is_for_shards) crl.put = put->url;
+  crl.server = std::move(put->server);
+}
+
+// Of a CA of CAs alone; what it has certified besides, the store tells before each CRL.
+void read_scope(Section& section, Settings& settings, Settings::Crl& crl) {
+  using Scope = workflow::CrlPlace::Scope;
+  static const Section::Choices<Scope> kScopes{{"all", Scope::all}, {"ca", Scope::authorities}};
+  crl.scope = section.optional_choice("scope", kScopes).value_or(Scope::all);
+  if (crl.scope == Scope::all) return;
+  crl.next_update = ca::kLongestAuthoritiesCrl;
+  if (!crl.shards.empty()) section.problem("scope", "is for one complete CRL: a CA of CAs alone has no `shards`");
+  for (const Settings::Profile& profile : settings.profiles) {
+    if (profile.rules.makes_cas()) continue;
+    section.problem("scope", fmt::format("is ca, and the profile {} makes no CAs (basic_constraints: CA:TRUE): what it "
+                                         "certifies could not be revoked",
+                                         profile.rules.name));
+  }
 }
 
 // The CA/Browser Forum's longest: ten days where servers are below, a year where CAs are (BR 7.2.1).
@@ -260,9 +343,13 @@ void read_crl(Section& section, Settings& settings) {
   } else {
     read_complete(*from, crl);
   }
+  read_puts(*from, settings.name, crl);
+  read_scope(*from, settings, crl);
   crl.next_update = from->optional_duration("next_update").value_or(crl.next_update);
   if (crl.next_update < std::chrono::hours{1} || crl.next_update > std::chrono::hours{24 * 366}) {
     from->problem("next_update", "must be between an hour and a year");
+  } else if (crl.scope == workflow::CrlPlace::Scope::authorities && crl.next_update > ca::kLongestAuthoritiesCrl) {
+    from->problem("next_update", "must be 365d or less: a CRL about CAs is valid for 12 months at most");
   }
   crl.every = from->optional_duration("every");
   if (crl.every && (*crl.every < std::chrono::minutes{1} || *crl.every >= crl.next_update)) {

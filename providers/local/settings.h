@@ -40,6 +40,16 @@ struct Settings {
     workflow::CrlPlace::ReadBack read_back = workflow::CrlPlace::ReadBack::yes;
     // A certificate names the one of its serial number instead of `url`.
     std::vector<workflow::CrlPlace> shards = {};
+    workflow::CrlPlace::Scope scope = workflow::CrlPlace::Scope::all;
+    // Where each is put over HTTPS besides (crl_put.h); "": nowhere.
+    std::string put = {};  // of the complete one
+    struct Server {
+      providers::Connection connection;  // to the origin of all of them
+      std::optional<config::SecretSource> bearer_token;
+      std::string user;
+      std::optional<config::SecretSource> password;
+    };
+    std::optional<Server> server = {};
   };
   std::optional<Crl> crl;
   // What is signed is appended to it before (serial_log.h); nothing: nowhere.

@@ -68,7 +68,8 @@ void prove(const Bytes& to_be_signed, const CrlFields& fields, const x509::Certi
   if (!found.number || number_in(*found.number) != fields.number) unproved("CRL number");
   if (found.authority_key_identifier != authority_key_identifier(issuer)) unproved("authority key identifier");
   if (distribution_point_of(found) != fields.distribution_point ||
-      found.issuing_distribution_point.has_value() == fields.distribution_point.empty()) {
+      is_only_of_authorities(found) != fields.only_authorities ||
+      found.issuing_distribution_point.has_value() != (fields.only_authorities || !fields.distribution_point.empty())) {
     unproved("issuing distribution point");
   }
   if (found.revoked.size() != fields.entries.size()) unproved("number of entries");
@@ -120,13 +121,24 @@ void entries(const x509::TbsCertList& list, Instant, Texts& found) {
   }
 }
 
-// Who does not understand it must not take a shard for the complete list; other limits than its URL are not written here.
+// Who does not understand it must not take a shard, or the list of CAs, for the complete list. Other limits than these
+// are not written here.
 void distribution_point(const x509::TbsCertList& list, Instant, Texts& found) {
   const auto& point = list.issuing_distribution_point;
   if (!point) return;
   if (!point->is_critical) found.emplace_back("the issuing distribution point is not critical");
-  if (point->urls.size() != 1) found.emplace_back("the issuing distribution point does not name one URL");
-  if (point->has_scope) found.emplace_back("the issuing distribution point says more than a URL");
+  if (point->urls.size() > 1 || (point->urls.empty() && !point->only_authorities)) {
+    found.emplace_back("the issuing distribution point does not name one URL");
+  }
+  if (point->has_limits)
+    found.emplace_back("the issuing distribution point says more than a URL and onlyContainsCACerts");
+}
+
+void authorities_life(const x509::TbsCertList& list, Instant, Texts& found) {
+  if (!is_only_of_authorities(list) || !list.next_update) return;
+  if (*list.next_update - list.this_update > kLongestAuthoritiesCrl) {
+    found.emplace_back("it is about CAs alone, and valid for more than 12 months");
+  }
 }
 
 // 0 is unspecified, 7 is not used, and 8 is for delta CRLs.
@@ -149,6 +161,7 @@ constexpr auto kCrlRules = std::to_array<CrlRule>({
     {"rfc5280-crl-number", "RFC 5280 §5.2.3", number},
     {"rfc5280-crl-authority-key-identifier", "RFC 5280 §5.2.1", authority},
     {"rfc5280-crl-distribution-point", "RFC 5280 §5.2.5, BR 7.2.2.1", distribution_point},
+    {"cabf-crl-authorities-life", "BR 4.9.7, BR 7.2.1", authorities_life},
     {"rfc5280-crl-entries", "RFC 5280 §5.1.2.6", entries},
     {"rfc5280-crl-reasons", "RFC 5280 §5.3.1, BR 7.2.2", reasons},
 });
@@ -162,8 +175,13 @@ Bytes crl_to_be_signed(const CrlFields& fields, const x509::Certificate& issuer,
   const Extension number{x509::oids::kCrlNumber, false, der::integer(fields.number)};
   Bytes all = extension_der(x509::authority_key_identifier(authority_key_identifier(issuer)));
   der::append(all, extension_der(number));
+  if (!fields.distribution_point.empty() && fields.only_authorities) {
+    throw Error{ErrorKind::internal, "a CRL of CAs alone has no shards"};
+  }
   if (!fields.distribution_point.empty()) {
     der::append(all, extension_der(x509::issuing_distribution_point(fields.distribution_point)));
+  } else if (fields.only_authorities) {
+    der::append(all, extension_der(x509::issuing_distribution_point_of_authorities()));
   }
   const Bytes extensions = der::constructed(der::context_constructed(0), der::element(der::kSequence, all));
   Bytes to_be_signed = der::sequence(der::integer(1), x509::algorithm_identifier(algorithm), issuer.subject().der(),
@@ -216,6 +234,10 @@ void expect_crl_signer(const x509::Certificate& issuer) {
 std::string distribution_point_of(const x509::TbsCertList& list) {
   const auto& point = list.issuing_distribution_point;
   return point && !point->urls.empty() ? point->urls.front() : std::string();
+}
+
+bool is_only_of_authorities(const x509::TbsCertList& list) {
+  return list.issuing_distribution_point && list.issuing_distribution_point->only_authorities;
 }
 
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer) {

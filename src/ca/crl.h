@@ -23,6 +23,9 @@
 // Not checked here: whether the number was taken before, and what is published already.
 namespace hsmbridge::ca {
 
+// TLS Baseline Requirements 7.2.1: 12 months, and the shortest of them have 365 days.
+inline constexpr Duration kLongestAuthoritiesCrl = std::chrono::hours{24 * 365};
+
 struct CrlEntry {
   Bytes serial;  // INTEGER content octets
   Instant revoked_at;
@@ -38,6 +41,9 @@ struct CrlFields {
   std::vector<CrlEntry> entries;  // each serial number once
   // Of a shard: the URL that its certificates name, to the octet (RFC 5280 §5.2.5). "": the list is complete.
   std::string distribution_point = {};
+  // It is about the certificates of CAs alone (onlyContainsCACerts): nobody looks for another one in it. Then it names no
+  // URL, since a certificate that names another one, or none, would be on no CRL.
+  bool only_authorities = false;
 };
 
 // DER TBSCertList, version 2: issuer name and key identifier as the issuer's certificate has them. Throws corrupt where
@@ -67,7 +73,8 @@ std::uint64_t crl_number(const x509::TbsCertList& list);
 // issuer, without a number, or not signed by its key.
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer);
 
-// CrlFields::distribution_point of a CRL that is read.
+// CrlFields::distribution_point and only_authorities of a CRL that is read.
 std::string distribution_point_of(const x509::TbsCertList& list);
+bool is_only_of_authorities(const x509::TbsCertList& list);
 
 }  // namespace hsmbridge::ca

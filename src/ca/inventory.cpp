@@ -112,14 +112,15 @@ class Comparison {
     const auto found = all_.find(serial);
     if (found == all_.end()) {
       if (sources_.index && !self_issued) problem(fmt::format("the index lacks {} (serial number {})", place, serial));
-      all_[serial] = {serial, certificate.subject().to_string(),  certificate.tbs.validity.not_after, std::nullopt,
-                      place,  x509::spki_hash(certificate.spki())};
+      all_[serial] = {serial, certificate.subject().to_string(),   certificate.tbs.validity.not_after, std::nullopt,
+                      place,  x509::spki_hash(certificate.spki()), holder_of(certificate.content())};
     } else if (found->second.not_after != certificate.tbs.validity.not_after) {
       problem(fmt::format("serial number {}: {} says that it ends {}, and {} says {}", serial, found->second.place,
                           rfc3339(found->second.not_after), place, rfc3339(certificate.tbs.validity.not_after)));
     } else {
       found->second.subject = certificate.subject().to_string();
       found->second.key = x509::spki_hash(certificate.spki());
+      found->second.holder = holder_of(certificate.content());
     }
   }
 
@@ -161,6 +162,8 @@ class Comparison {
       return x509::parse_crl(file.der);
     });
     inventory_.crl = last_of(file, list.tbs);
+    inventory_.crl->only_authorities = is_only_of_authorities(list.tbs);
+    if (inventory_.crl->only_authorities) expect_no_others(file.name, list.tbs.this_update);
     const Instant this_update = inventory_.crl->this_update;
     std::size_t with_more = 0;
     for (const x509::RevokedCertificate& one : list.tbs.revoked) {
@@ -185,6 +188,17 @@ class Comparison {
         problem(fmt::format("{}: {} was revoked {}, and {} of {} does not say so", one.place, serial,
                             rfc3339(one.revoked->at), file.name, rfc3339(this_update)));
       }
+    }
+  }
+
+  // What is revoked of others is on another CRL, which nobody has given.
+  void expect_no_others(const std::string& crl, Instant this_update) {
+    for (const auto& [serial, one] : all_) {
+      if (one.holder != Holder::end_entity || one.not_after < this_update) continue;
+      problem(
+          fmt::format("{} is about the certificates of CAs alone (onlyContainsCACerts), and {} (serial number {}) "
+                      "is not one",
+                      crl, one.place, serial));
     }
   }
 
@@ -250,14 +264,14 @@ class Comparison {
             "program publish a complete CRL, or give its index");
   }
 
-  // What this program publishes is complete: a part of what a CA revokes cannot be continued.
+  // What this program publishes is complete, or of a CA of CAs: a part of what a CA revokes cannot be continued.
   static void refuse_part(const x509::TbsCertList& list) {
     for (const x509::Extension& extension : list.extensions) {
       std::string what;
       if (extension.oid == kDeltaIndicator) what = "is a delta CRL";
       const bool is_point = extension.oid == x509::oids::kIssuingDistributionPoint;
-      // One that says where the CRL is, and limits nothing. step-ca writes it.
-      const bool names_its_place = is_point && !list.issuing_distribution_point->has_scope;
+      // One that says where the CRL is, and limits nothing (step-ca writes it), or that it is about CAs.
+      const bool names_its_place = is_point && !list.issuing_distribution_point->has_limits;
       if (is_point && !names_its_place) {
         what = "is a part of what the CA revokes, or indirect (issuing distribution point)";
       }

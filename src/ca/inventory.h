@@ -45,6 +45,7 @@ struct LastCrl {
   std::uint64_t number = 0;
   Instant this_update, next_update;  // where it says no nextUpdate: thisUpdate
   std::string distribution_point = {};
+  bool only_authorities = false;  // CrlFields
 };
 
 struct Inventory {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/strong.h"
+#include "ca/scope.h"
 
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct IssuedBefore {
   std::optional<RevokedBefore> revoked;
   std::string place;  // where that is written: "index.txt, line 12"
   SpkiHash key = {};  // of the certificate, where that is there
+  Holder holder = Holder::unknown;
 
   bool operator==(const IssuedBefore&) const = default;
 };

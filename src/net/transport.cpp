@@ -14,7 +14,8 @@ namespace hsmbridge::net {
 namespace {
 
 bool is_harmless(std::string_view header) {
-  constexpr std::array<std::string_view, 3> kHarmless{"Accept", "Content-Type", "User-Agent"};
+  constexpr std::array<std::string_view, 5> kHarmless{"Accept", "Content-Type", "User-Agent", "If-Match",
+                                                      "If-None-Match"};
   return std::any_of(kHarmless.begin(), kHarmless.end(),
                      [&](std::string_view name) { return equal_ignoring_case(header, name); });
 }

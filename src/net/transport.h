@@ -27,7 +27,8 @@ enum class Repeat { never, allowed };
 struct Request {
   std::string method;  // GET, POST, PUT, PATCH or DELETE
   std::string path;    // from the service's URL: "/v1/sign", every segment percent-encoded, a query allowed
-  // Never logged. The value of every header but Accept, Content-Type and User-Agent is taken for a secret.
+  // Never logged. The value of every header but Accept, Content-Type, User-Agent, If-Match and If-None-Match is taken
+  // for a secret.
   Headers headers;
   std::string body;  // sent when not empty; POST, PUT and PATCH always have one
   Repeat repeat = Repeat::never;

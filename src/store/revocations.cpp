@@ -11,6 +11,10 @@ workflow::RevokedSerial revoked_in(const Query& row) {
           row.text(5), row.text(6)};
 }
 
+workflow::PublishedCrl published_in(const Query& row) {
+  return {row.count(0), row.instant(1), row.instant(2), row.text(3), row.text(4)};
+}
+
 }  // namespace
 
 bool SqliteStore::revoke(const workflow::RevokedSerial& revoked) {
@@ -113,8 +117,29 @@ std::optional<workflow::PublishedCrl> SqliteStore::last_crl(const std::string& i
       "SELECT number, this_update, next_update, sha256, distribution_point FROM crls "
       "WHERE issuer = ? AND distribution_point = ? AND sha256 <> '' ORDER BY number DESC LIMIT 1",
       issuer, distribution_point);
-  if (!row.row()) return std::nullopt;
-  return workflow::PublishedCrl{row.count(0), row.instant(1), row.instant(2), row.text(3), row.text(4)};
+  return row.row() ? std::optional(published_in(row)) : std::nullopt;
+}
+
+std::optional<workflow::PublishedCrl> SqliteStore::published_crl(const std::string& issuer, std::uint64_t number) {
+  Query row = database_->query(
+      "SELECT number, this_update, next_update, sha256, distribution_point FROM crls "
+      "WHERE issuer = ? AND number = ? AND sha256 <> ''",
+      issuer, static_cast<std::int64_t>(number));
+  return row.row() ? std::optional(published_in(row)) : std::nullopt;
+}
+
+void SqliteStore::crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) {
+  Database::Write write(*database_);
+  database_->run(
+      "INSERT INTO crls_put (issuer, url, number) VALUES (?, ?, ?) ON CONFLICT (issuer, url) DO UPDATE "
+      "SET number = excluded.number WHERE excluded.number > crls_put.number",
+      issuer, url, static_cast<std::int64_t>(number));
+  write.commit();
+}
+
+std::uint64_t SqliteStore::number_put(const std::string& issuer, const std::string& url) {
+  Query row = database_->query("SELECT number FROM crls_put WHERE issuer = ? AND url = ?", issuer, url);
+  return row.row() ? row.count(0) : 0;
 }
 
 }  // namespace hsmbridge::store

@@ -237,6 +237,13 @@ CREATE TABLE crls (
   PRIMARY KEY (issuer, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX crls_by_point ON crls(issuer, distribution_point, number) WHERE sha256 <> '';
+-- The last CRL that was seen at each URL where CRLs are put.
+CREATE TABLE crls_put (
+  issuer TEXT NOT NULL,
+  url    TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (issuer, url)
+) STRICT, WITHOUT ROWID;
 -- The shards that certificates name, and until when the last of these is valid: so long each is published.
 CREATE TABLE distribution_points (
   issuer TEXT NOT NULL,
@@ -251,6 +258,7 @@ CREATE TABLE certified_elsewhere (
   subject   TEXT NOT NULL,
   not_after INTEGER NOT NULL,
   spki      TEXT NOT NULL DEFAULT '',  -- of its key; '' where the certificate itself was not there
+  holder    TEXT NOT NULL DEFAULT '',  -- 'authority' or 'end-entity'; likewise
   PRIMARY KEY (issuer, serial)
 ) STRICT, WITHOUT ROWID;
 -- Each time that a store which was an older copy of itself was accepted.
@@ -333,7 +341,9 @@ CREATE TRIGGER distribution_points_once BEFORE INSERT ON distribution_points
   SELECT RAISE(ABORT, 'a shard is written down once'); END;
 CREATE TRIGGER distribution_points_never_go BEFORE DELETE ON distribution_points BEGIN
   SELECT RAISE(ABORT, 'a shard is published as long as certificates name it'); END;
-CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere BEGIN
+CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere
+  WHEN OLD.holder <> '' OR NEW.issuer <> OLD.issuer OR NEW.serial <> OLD.serial OR NEW.subject <> OLD.subject OR
+    NEW.not_after <> OLD.not_after OR NEW.spki <> OLD.spki BEGIN
   SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TRIGGER certified_elsewhere_never_goes BEFORE DELETE ON certified_elsewhere BEGIN
   SELECT RAISE(ABORT, 'a certificate is never deleted'); END;

@@ -13,7 +13,7 @@ namespace hsmbridge::store {
 
 // The store's version; written in PRAGMA user_version. Versions 1 and 2 were never released; from 3 on a store is
 // brought up to this one (migrate.h).
-inline constexpr int kSchemaVersion = 9;
+inline constexpr int kSchemaVersion = 10;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 

@@ -1,11 +1,15 @@
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "store/sqlite_store.h"
+#include "workflow/machine/codec.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 // What CAs of this bridge have numbered, here and elsewhere.
@@ -13,6 +17,28 @@ namespace hsmbridge::store {
 
 using workflow::CertifiedElsewhere;
 using workflow::Takeover;
+
+namespace {
+
+constexpr std::pair<ca::Holder, const char*> kHolders[] = {
+    {ca::Holder::unknown, ""},
+    {ca::Holder::authority, "authority"},
+    {ca::Holder::end_entity, "end-entity"},
+};
+
+const char* word_of(ca::Holder holder) {
+  return std::find_if(std::begin(kHolders), std::end(kHolders), [&](const auto& row) { return row.first == holder; })
+      ->second;
+}
+
+ca::Holder holder_in(const std::string& word) {
+  for (const auto& [holder, known] : kHolders) {
+    if (word == known) return holder;
+  }
+  return ca::Holder::unknown;
+}
+
+}  // namespace
 
 bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   Database::Write write(*database_);
@@ -48,7 +74,53 @@ std::uint64_t SqliteStore::serials_taken(const std::string& issuer) {
   return row.row() ? row.count(0) : 0;
 }
 
+std::optional<ca::OtherThanAuthority> SqliteStore::other_than_authority(const std::string& issuer, Instant ends_after) {
+  {
+    Query made = database_->query(
+        "SELECT c.der FROM serial_numbers n CROSS JOIN certificates c ON c.request = n.request "
+        "WHERE n.issuer = ?1 AND n.request <> '' AND c.serial = n.serial AND c.not_after >= ?2",
+        issuer, ends_after);
+    while (made.row()) {
+      const x509::Certificate certificate = x509::parse_certificate(made.blob(0));
+      if (ca::holder_of(certificate.content()) == ca::Holder::authority) continue;
+      return ca::OtherThanAuthority{x509::serial_text(certificate.serial()), certificate.subject().to_string(),
+                                    certificate.tbs.validity.not_after, "", true};
+    }
+  }
+  {
+    Query open = database_->query(
+        "SELECT r.order_json, n.serial FROM serial_numbers n CROSS JOIN requests r ON r.id = n.request "
+        "WHERE n.issuer = ?1 AND n.request <> '' AND r.final = 0",
+        issuer);
+    while (open.row()) {
+      const workflow::Order order = workflow::order_from(Json::parse(open.text(0)));
+      const workflow::Enroll* const asked = order.enrolment();
+      if (asked == nullptr || ca::holder_of(asked->content.content) == ca::Holder::authority) continue;
+      return ca::OtherThanAuthority{open.text(1), "", {}, order.id.str(), true};
+    }
+  }
+  Query elsewhere = database_->query(
+      "SELECT serial, subject, not_after, holder FROM certified_elsewhere "
+      "WHERE issuer = ?1 AND not_after >= ?2 AND holder <> 'authority'",
+      issuer, ends_after);
+  std::optional<ca::OtherThanAuthority> unknown;
+  while (elsewhere.row()) {
+    const bool is_known = !elsewhere.text(3).empty();
+    if (unknown && !is_known) continue;
+    unknown = {elsewhere.text(0), elsewhere.text(1), elsewhere.instant(2), "", is_known};
+    if (is_known) break;
+  }
+  return unknown;
+}
+
 // ---- from elsewhere -------------------------------------------------------------------------------------------------
+
+// True where that was not known.
+bool SqliteStore::learn_holder(const std::string& issuer, const CertifiedElsewhere& certificate) {
+  return certificate.holder != ca::Holder::unknown &&
+         database_->run("UPDATE certified_elsewhere SET holder = ? WHERE issuer = ? AND serial = ? AND holder = ''",
+                        word_of(certificate.holder), issuer, certificate.serial) > 0;
+}
 
 // True where it is new.
 bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certificate, Instant at) {
@@ -76,8 +148,10 @@ bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certif
     database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, '', ?)",
                    takeover.issuer, certificate.serial, at);
   }
-  database_->run("INSERT INTO certified_elsewhere (issuer, serial, subject, not_after, spki) VALUES (?, ?, ?, ?, ?)",
-                 takeover.issuer, certificate.serial, certificate.subject, certificate.not_after, certificate.key);
+  database_->run(
+      "INSERT INTO certified_elsewhere (issuer, serial, subject, not_after, spki, holder) VALUES (?, ?, ?, ?, ?, ?)",
+      takeover.issuer, certificate.serial, certificate.subject, certificate.not_after, certificate.key,
+      word_of(certificate.holder));
   return true;
 }
 
@@ -214,7 +288,11 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
   const bool tells_everything = takeover.from == Takeover::From::a_lost_store || serials_taken(takeover.issuer) == 0;
   workflow::TakenOver taken;
   for (const CertifiedElsewhere& one : takeover.certificates) {
-    if (put(takeover, one, at)) ++taken.certificates;
+    if (put(takeover, one, at)) {
+      ++taken.certificates;
+    } else if (learn_holder(takeover.issuer, one)) {
+      ++taken.holders;
+    }
   }
   for (const workflow::RevokedSerial& one : takeover.revoked) {
     if (!put(one)) continue;
@@ -239,11 +317,12 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
 std::optional<CertifiedElsewhere> SqliteStore::certified_elsewhere(const std::string& issuer,
                                                                    const std::string& serial) {
   Query row = database_->query(
-      "SELECT serial, subject, not_after, spki FROM certified_elsewhere WHERE issuer = ? AND serial = ?", issuer,
-      serial);
+      "SELECT serial, subject, not_after, spki, holder FROM certified_elsewhere WHERE issuer = ? AND serial = ?",
+      issuer, serial);
   if (!row.row()) return std::nullopt;
   CertifiedElsewhere there;
   row.into(0, there.serial, there.subject, there.not_after, there.key);
+  there.holder = holder_in(row.text(4));
   return there;
 }
 

@@ -121,6 +121,7 @@ class SqliteStore final : public workflow::Store {
   bool take_serial(const workflow::TakenSerial& serial) override;
   bool is_taken(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
+  std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override;
 
   // Revocations: revocations.cpp
   bool revoke(const workflow::RevokedSerial& revoked) override;
@@ -134,6 +135,9 @@ class SqliteStore final : public workflow::Store {
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
                                                  const std::string& distribution_point) override;
+  std::optional<workflow::PublishedCrl> published_crl(const std::string& issuer, std::uint64_t number) override;
+  void crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) override;
+  std::uint64_t number_put(const std::string& issuer, const std::string& url) override;
 
   // Takeovers: serial_numbers.cpp
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
@@ -208,6 +212,7 @@ class SqliteStore final : public workflow::Store {
   void follow(const workflow::RevokedSerial& revoked, const Cause& cause);
   // serial_numbers.cpp
   bool put(const workflow::Takeover& takeover, const workflow::CertifiedElsewhere& certificate, Instant at);
+  bool learn_holder(const std::string& issuer, const workflow::CertifiedElsewhere& certificate);
   void name_distribution_point(const workflow::TakenSerial& serial);
   std::uint64_t highest_crl_number(const std::string& issuer);
   void insert_crl(const std::string& issuer, const workflow::PublishedCrl& crl, Instant at);

@@ -38,6 +38,8 @@ void set_place(Json& json, const workflow::CrlPlace& place, const std::optional<
   json.set("file", place.file.string());
   if (!place.shard.empty()) json.set("shard", place.shard);
   if (!place.url.empty()) json.set("url", place.url);
+  if (!place.put.empty()) json.set("put", place.put);
+  if (place.scope == workflow::CrlPlace::Scope::authorities) json.set("scope", "ca");
   if (!at_url) return;
   json.set("url_gives", std::string(word_of(at_url->gives)));
   json.set("at_url", at_url->sentence);
@@ -51,6 +53,7 @@ Json made_crls(const std::string& name, const service::PublishedCrls& published)
     Json row = crl(one.made.crl);
     row.set("entries", static_cast<std::int64_t>(one.made.entries));
     set_place(row, one.made.place, one.at_url);
+    if (!one.made.place.put.empty()) row.set("is_put", one.is_put);
     rows.push(row);
   }
   Json json = Json::object({{"name", name}, {"crls", rows}});
@@ -102,6 +105,7 @@ Json crls(const std::vector<workflow::PlacedCrl>& all, const std::vector<std::op
   for (std::size_t i = 0; i < all.size(); ++i) {
     Json row = Json::object({{"overdue", all[i].overdue}});
     if (!all[i].due.empty()) row.set("due", all[i].due);
+    if (!all[i].not_put.empty()) row.set("not_put", all[i].not_put);
     if (all[i].last) row.set("crl", crl(*all[i].last));
     set_place(row, all[i].place, i < at_urls.size() ? at_urls[i] : std::nullopt);
     rows.push(row);

@@ -78,6 +78,9 @@ class FailingStore final : public workflow::Store {
     return store_->is_taken(issuer, serial);
   }
   std::uint64_t serials_taken(const std::string& issuer) override { return store_->serials_taken(issuer); }
+  std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override {
+    return store_->other_than_authority(issuer, ends_after);
+  }
   bool revoke(const workflow::RevokedSerial& revoked) override {
     return write([&] { return store_->revoke(revoked); });
   }
@@ -108,6 +111,18 @@ class FailingStore final : public workflow::Store {
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
                                                  const std::string& distribution_point) override {
     return store_->last_crl(issuer, distribution_point);
+  }
+  std::optional<workflow::PublishedCrl> published_crl(const std::string& issuer, std::uint64_t number) override {
+    return store_->published_crl(issuer, number);
+  }
+  void crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) override {
+    write([&] {
+      store_->crl_put(issuer, url, number);
+      return 0;
+    });
+  }
+  std::uint64_t number_put(const std::string& issuer, const std::string& url) override {
+    return store_->number_put(issuer, url);
   }
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
                                 const std::string& actor, Instant at) override {

@@ -197,16 +197,52 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
   return der;
 }
 
+namespace {
+
+// The CRL itself is published whatever becomes of it there.
+void put_last(workflow::CertificateAuthority& authority, Logbook& log, const std::string& name,
+              PublishedCrls& published, PublishedCrls::One& one) {
+  if (one.made.place.put.empty()) return;
+  try {
+    one.made = authority.put_crl(one.made.place.shard, kPutLimit);
+    one.is_put = true;
+    log.record("crl-put", put_facts(name, one.made));
+  } catch (const Error& error) {
+    if (!published.stopped) published.stopped = error;
+  }
+}
+
+}  // namespace
+
+PublishedCrls put_crls(Bridge& bridge, Logbook& log, const std::string& name) {
+  const auto provider = provider_of_authority(bridge, name);
+  const Authority made = authority(bridge, name);
+  PublishedCrls published;
+  for (const workflow::PlacedCrl& crl : made.view.crls) {
+    if (crl.not_put.empty() || !crl.due.empty()) continue;
+    published.made.push_back({{*crl.last, 0, crl.place}, std::nullopt, false, false});
+    put_last(as_authority(*provider), log, made.name, published, published.made.back());
+  }
+  return published;
+}
+
 PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
                            WhichCrls which) {
   refuse_older_copy(store);
   const auto provider = provider_of_authority(bridge, name);
   auto& authority = as_authority(*provider);
   const auto standing = authority.crl_standing();
+  const std::string& ca = bridge.settings().provider(name).name;
   PublishedCrls published;
   // Says what to configure.
   if (standing.crls.empty()) authority.publish_crl("", log.now());
   for (const workflow::PlacedCrl& crl : standing.crls) {
+    // As it was signed, by a process that died or could not reach the server.
+    if (which == WhichCrls::due && crl.due.empty() && !crl.not_put.empty()) {
+      published.made.push_back({{*crl.last, 0, crl.place}, std::nullopt, false, false});
+      put_last(authority, log, ca, published, published.made.back());
+      continue;
+    }
     if (standing.crls.size() > 1 && which == WhichCrls::due && crl.due.empty()) {
       published.not_due.push_back(crl);
       continue;
@@ -221,11 +257,12 @@ PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log,
       if (kind == ErrorKind::unavailable || kind == ErrorKind::denied || kind == ErrorKind::refused) break;
       continue;
     }
-    log.record("crl-published", crl_facts(bridge.settings().provider(name).name, published.made.back().made));
+    log.record("crl-published", crl_facts(ca, published.made.back().made));
+    put_last(authority, log, ca, published, published.made.back());
   }
   if (published.made.empty() && published.stopped) throw *published.stopped;
   std::vector<workflow::PlacedCrl> made;
-  for (const auto& one : published.made) made.push_back({one.made.place, one.made.crl, false, ""});
+  for (const auto& one : published.made) made.push_back({one.made.place, one.made.crl, false, "", ""});
   auto at_urls = look_at_urls(made, x509::parse_certificate(*standing.certificate));
   for (std::size_t i = 0; i < made.size(); ++i) published.made[i].at_url = std::move(at_urls[i]);
   return published;
@@ -242,6 +279,13 @@ Json crl_facts(const std::string& provider, const workflow::MadeCrl& made) {
   return facts;
 }
 
+Json put_facts(const std::string& provider, const workflow::MadeCrl& made) {
+  return Json::object({{"provider", provider},
+                       {"crl_number", static_cast<std::int64_t>(made.crl.number)},
+                       {"crl_sha256", made.crl.sha256},
+                       {"url", made.place.put}});
+}
+
 namespace {
 
 std::string fault_of(const workflow::PlacedCrl& crl) {
@@ -252,7 +296,7 @@ std::string fault_of(const workflow::PlacedCrl& crl) {
                        rfc3339(crl.last->this_update), rfc3339(crl.last->next_update));
   }
   try {
-    if (hex(sha256(read_file(crl.place.file, kMost))) == crl.last->sha256) return "";
+    if (hex(sha256(read_file(crl.place.file, kMost))) == crl.last->sha256) return crl.not_put;
     return fmt::format("{} does not hold CRL number {}, which was published there", crl.place.file.string(),
                        crl.last->number);
   } catch (const Error& error) {

@@ -44,6 +44,8 @@ struct PublishedCrls {
   struct One {
     workflow::MadeCrl made;
     std::optional<CrlAtUrl> at_url;  // nothing where it is not looked at
+    bool is_signed = true;           // false: it was published before, and is put where it belongs now
+    bool is_put = false;             // it is at CrlPlace::put
   };
   std::vector<One> made;
   std::vector<workflow::PlacedCrl> not_due;  // shards alone
@@ -56,8 +58,15 @@ enum class WhichCrls { due, all };
 PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
                            WhichCrls which);
 
-// What a leaf says of a CRL that was published.
+// The CRLs that were published and are not where they are to be put: they are put there, as they were signed. Of a CA
+// whose CRLs are requests. None is made where the next one is due.
+PublishedCrls put_crls(Bridge& bridge, Logbook& log, const std::string& name);
+
+// What a leaf says of a CRL that was published, and of one that was put at its URL.
 Json crl_facts(const std::string& provider, const workflow::MadeCrl& made);
+Json put_facts(const std::string& provider, const workflow::MadeCrl& made);
+// While a person waits, or the schedule.
+inline constexpr Duration kPutLimit = std::chrono::minutes{2};
 
 // Whether the last CRLs are where they were put, as they were, and still valid; and what their URLs give.
 struct CrlCheck {

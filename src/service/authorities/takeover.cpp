@@ -282,7 +282,7 @@ Takeover takeover_of(const ca::Inventory& inventory, const std::string& issuer, 
   takeover.issuer = issuer;
   takeover.from = from;
   for (const ca::IssuedBefore& one : inventory.certificates) {
-    takeover.certificates.push_back({one.serial, one.subject, one.not_after, one.key});
+    takeover.certificates.push_back({one.serial, one.subject, one.not_after, one.key, one.holder});
   }
   for (const ca::Inventory::Revoked& one : inventory.revoked) {
     takeover.revoked.push_back({issuer, one.serial, one.how.reason, one.how.at, one.until, "", one.distribution_point});
@@ -322,6 +322,24 @@ std::optional<std::uint64_t> number_of(const Takeover& takeover, const workflow:
     if (one.distribution_point == place.url && one.sha256 != workflow::kLostCrl) return one.number;
   }
   return std::nullopt;
+}
+
+// What the first CRL would be refused for, before anything is taken over.
+void expect_scope(const PlannedTakeover& planned, workflow::Store& store, Instant now) {
+  if (planned.crls.front().to.scope == workflow::CrlPlace::Scope::all) return;
+  const bool was_so = planned.inventory.crl && planned.inventory.crl->only_authorities;
+  std::optional<ca::OtherThanAuthority> other;
+  for (const ca::IssuedBefore& one : planned.inventory.certificates) {
+    const bool is_known = one.holder == ca::Holder::end_entity;
+    if (one.holder == ca::Holder::authority || one.not_after < now || (was_so && !is_known)) continue;
+    if (!other || is_known) other = {one.serial, one.subject, one.not_after, "", is_known};
+  }
+  // What the store itself lacks the sources may tell.
+  const auto here = store.other_than_authority(planned.takeover.issuer, now);
+  if (here && here->is_known) other = here;
+  if (!other) return;
+  const auto [why, hint] = ca::against_scope(*other, planned.authority.name);
+  throw Error{ErrorKind::conflict, why + ": nothing was taken over"}.hint(hint);
 }
 
 Json fact_of(const PlannedTakeover& planned) {
@@ -375,6 +393,7 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   planned.takeover = takeover_of(planned.inventory, id, from);
   planned.takeover.next_crl_number = sources.next_crl_number;
   tell_crls(planned, from);
+  expect_scope(planned, store, log.now());
   if (const auto why = store.suspended(id); why && from == Takeover::From::another_program) {
     throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", planned.authority.name, *why)}.hint(
         fmt::format("hsmbridge ca resume {}", planned.authority.name));
@@ -445,7 +464,7 @@ RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, In
     throw Error{ErrorKind::invalid_input,
                 "a CA of this bridge puts no certificate on hold: what it revokes stays revoked"};
   }
-  const auto& [serial, subject, not_after, key] = certificate.certificate;
+  const auto& [serial, subject, not_after, key, holder] = certificate.certificate;
   // Which shard a certificate names that is not here, nobody knows; the complete CRL has all.
   Takeover told;
   told.issuer = certificate.issuer;

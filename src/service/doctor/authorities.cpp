@@ -1,4 +1,7 @@
 #include "base/error.h"
+#include "base/file.h"
+#include "ca/crl.h"
+#include "ca/scope.h"
 #include "service/authorities/crl_at_url.h"
 #include "service/doctor/doctor.h"
 #include "x509/objects/certificate.h"
@@ -6,6 +9,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -19,8 +23,31 @@ namespace hsmbridge::service {
 
 namespace {
 
+// Of the CRL in its place; nothing where none can be read there.
+std::optional<workflow::CrlPlace::Scope> scope_there(const workflow::CrlPlace& place) {
+  using Scope = workflow::CrlPlace::Scope;
+  constexpr std::size_t kMost = std::size_t{256} << 20U;
+  try {
+    const auto list = x509::parse_crl(read_file(place.file, kMost)).tbs;
+    return ca::is_only_of_authorities(list) ? Scope::authorities : Scope::all;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Why the next CRL is refused that `scope` wants, and what to do.
+std::optional<ca::AgainstScope> why_not_in_scope(const workflow::PlacedCrl& crl, const std::string& issuer,
+                                                 const std::string& provider, workflow::Store& store, Instant now) {
+  using Scope = workflow::CrlPlace::Scope;
+  if (crl.place.scope == Scope::all) return std::nullopt;
+  const auto other = store.other_than_authority(issuer, crl.last ? std::min(crl.last->this_update, now) : now);
+  if (!other || (!other->is_known && scope_there(crl.place) == Scope::authorities)) return std::nullopt;
+  return ca::against_scope(*other, provider);
+}
+
 void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& at_url, const std::string& provider,
                  Check& check) {
+  using Scope = workflow::CrlPlace::Scope;
   if (crl.overdue) {
     check.health = Health::fault;
     check.what = crl.last ? fmt::format("OVERDUE: number {} is valid from {} to {}", crl.last->number,
@@ -30,6 +57,20 @@ void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& 
     return;
   }
   check.what = fmt::format("number {}, valid until {}", crl.last->number, rfc3339(crl.last->next_update));
+  const auto there = scope_there(crl.place);
+  if (there == Scope::authorities) check.what += ", about CAs alone";
+  if (there && *there != crl.place.scope) {
+    check.health = Health::fault;
+    check.what +=
+        fmt::format("; the next one is to be about {}",
+                    crl.place.scope == Scope::all ? "all certificates (scope: all)" : "CAs alone (scope: ca)");
+    check.hint = fmt::format("hsmbridge ca crl {}", provider);
+  }
+  if (!crl.not_put.empty()) {
+    check.health = Health::fault;
+    check.what += "; " + crl.not_put;
+    check.hint = fmt::format("hsmbridge ca crl {}", provider);
+  }
   if (!at_url) return;
   check.what += "; " + at_url->sentence;
   if (at_url->gives == CrlAtUrl::Gives::the_same) return;
@@ -41,17 +82,27 @@ void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificat
                   const std::string& provider, std::vector<Check>& checks) {
   std::vector<workflow::PlacedCrl> crls;
   const Instant now = bridge.clock().now();
+  const std::string issuer = workflow::issuer_id(certificate.subject());
   const auto made = bridge.provider(provider);
   for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
-    auto last = store.last_crl(workflow::issuer_id(certificate.subject()), place.distribution_point());
+    auto last = store.last_crl(issuer, place.distribution_point());
     const bool overdue = workflow::is_crl_overdue(last, now);
-    crls.push_back({std::move(place), std::move(last), overdue, ""});
+    auto not_put = place.put.empty() ? "" : workflow::why_not_put(place, last, store.number_put(issuer, place.put));
+    crls.push_back({std::move(place), std::move(last), overdue, "", std::move(not_put)});
   }
   const auto at_urls = look_at_urls(crls, certificate);
   for (std::size_t i = 0; i < crls.size(); ++i) {
     const std::string& shard = crls[i].place.shard;
     const std::string subject = fmt::format("provider {}: CRL{}", provider, shard.empty() ? "" : " of shard " + shard);
-    examine(checks, subject, [&](Check& check) { examine_crl(crls[i], at_urls[i], provider, check); });
+    examine(checks, subject, [&](Check& check) {
+      if (const auto against = why_not_in_scope(crls[i], issuer, provider, store, now)) {
+        check.health = Health::fault;
+        check.what = against->why;
+        check.hint = against->hint;
+      } else {
+        examine_crl(crls[i], at_urls[i], provider, check);
+      }
+    });
   }
 }
 

@@ -184,6 +184,17 @@ std::optional<std::string> name_of_ca_changed(const workflow::Order& order, cons
       before.to_string(), certificate.subject().to_string());
 }
 
+// Published it is in any case: what could not be put is put by `run` and `ca crl` (CrlSchedule).
+workflow::Finding put_finding(workflow::CertificateAuthority& authority, const workflow::MadeCrl& made,
+                              Duration limit) {
+  try {
+    authority.put_crl(made.place.shard, limit);
+    return {"crl-put", false, "it is at " + made.place.put};
+  } catch (const Error& error) {
+    return {"crl-not-put", false, x509::bounded("it is not put yet: " + error.message())};
+  }
+}
+
 // A CRL is judged and published in one step by the CA that froze it. What became of it is a finding, and a fact of the
 // journal with that.
 EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const workflow::Verifying& state, Instant now,
@@ -198,14 +209,16 @@ EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const 
   }
   const auto provider = provider_of(world, claim.record.order);
   try {
-    const auto made = dynamic_cast<workflow::CertificateAuthority&>(*provider).publish_signed(
-        call_of(world, claim, parts_of(claim), now, time_limit), state.result);
-    return outcome(
-        workflow::Verified{"",
-                           {{"crl-published", false,
-                             fmt::format("CRL {} of {} with {} revoked, valid until {}, is in {}; its SHA-256 is {}",
-                                         made.crl.number, claim.record.order.provider, made.entries,
-                                         rfc3339(made.crl.next_update), made.place.file.string(), made.crl.sha256)}}});
+    auto& authority = dynamic_cast<workflow::CertificateAuthority&>(*provider);
+    const auto made = authority.publish_signed(call_of(world, claim, parts_of(claim), now, time_limit), state.result);
+    workflow::Verified verified{
+        "",
+        {{"crl-published", false,
+          fmt::format("CRL {} of {} with {} revoked, valid until {}, is in {}; its SHA-256 is {}", made.crl.number,
+                      claim.record.order.provider, made.entries, rfc3339(made.crl.next_update),
+                      made.place.file.string(), made.crl.sha256)}}};
+    if (!made.place.put.empty()) verified.findings.push_back(put_finding(authority, made, time_limit / 2));
+    return outcome(std::move(verified));
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
     return outcome(workflow::ResultUnreadable{x509::bounded(error.message()),

@@ -80,6 +80,11 @@ void CrlSchedule::look_at(const Ca& ca) {
                     : fmt::format("{}: its CRL is OVERDUE: none was published yet", spoken_crl(ca.name, crl.place)));
     }
   }
+  for (workflow::PlacedCrl& crl : standing.crls) {
+    State& state = states_[{ca.name, crl.place.shard}];
+    if (crl.not_put.empty() || clock_.since_boot() < state.putting.next_try) continue;
+    if (!put(ca, crl, state)) break;
+  }
   // When all that is due is published: a web server that does not answer must not hold it up.
   for (const workflow::PlacedCrl& crl : standing.crls) {
     State& state = states_[{ca.name, crl.place.shard}];
@@ -97,11 +102,28 @@ void CrlSchedule::publish(const Ca& ca, workflow::PlacedCrl& crl, State& state) 
                           spoken_crl(ca.name, crl.place), made.crl.number, made.entries, printable(crl.due),
                           rfc3339(made.crl.next_update)));
     crl.last = made.crl;
+    crl.not_put = workflow::why_not_put(crl.place, crl.last, 0);
     state = {};
     pauses_.erase(ca.name);
   } catch (const Error& error) {
     tell(fmt::format("{}: no CRL is published: {}", spoken_crl(ca.name, crl.place), error.message()));
     put_off(is_about_all(error.kind()) ? pauses_[ca.name] : state.publishing);
+  }
+}
+
+bool CrlSchedule::put(const Ca& ca, workflow::PlacedCrl& crl, State& state) {
+  try {
+    const auto made = dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).put_crl(crl.place.shard, kPutLimit);
+    record_("crl-put", put_facts(ca.name, made));
+    log::info(fmt::format("{}: CRL {} is put at {}", spoken_crl(ca.name, crl.place), made.crl.number,
+                          printable(crl.place.put)));
+    crl.not_put.clear();
+    state.putting = {};
+    return true;
+  } catch (const Error& error) {
+    tell(fmt::format("{}: {}: {}", spoken_crl(ca.name, crl.place), crl.not_put, error.message()));
+    put_off(state.putting);
+    return !is_about_all(error.kind());
   }
 }
 

@@ -14,9 +14,9 @@
 #include <vector>
 
 // The CRLs of the CAs of this bridge: each is published when it is due (`crl: every` of the CA) or something was
-// revoked since the last one. What its URL gives is looked at after that and each hour; a URL that gives something else,
-// and a CRL that is overdue, are alarms in the log. Where a service keeps the
-// key it is only the alarms (crl_requests.h).
+// revoked since the last one, and put where it is not yet (`crl: put`), which wants no signature. What its URL gives is
+// looked at after that and each hour; a URL that gives something else, and a CRL that is overdue, are alarms in the log.
+// Where a service keeps the key it publishes none (crl_requests.h).
 namespace hsmbridge::service {
 
 class CrlSchedule {
@@ -42,11 +42,14 @@ class CrlSchedule {
   };
   struct State {
     Pause publishing;
+    Pause putting;       // where it is put
     Pause looking;       // at the URL
     bool gives = false;  // the URL gave the last one
   };
   void look_at(const Ca& ca);
   void publish(const Ca& ca, workflow::PlacedCrl& crl, State& state);
+  // False where the server does not answer.
+  bool put(const Ca& ca, workflow::PlacedCrl& crl, State& state);
   // False where the server does not answer.
   bool look_at_url(const Ca& ca, const workflow::CrlStanding& standing, const workflow::PlacedCrl& crl, State& state);
   void put_off(Pause& pause);

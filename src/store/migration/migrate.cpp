@@ -37,8 +37,8 @@ struct Migration {
 };
 
 constexpr Migration kMigrations[] = {
-    {3, 4, to_version_4}, {4, 5, to_version_5}, {5, 6, to_version_6},
-    {6, 7, to_version_7}, {7, 8, to_version_8}, {8, 9, to_version_9},
+    {3, 4, to_version_4}, {4, 5, to_version_5}, {5, 6, to_version_6},   {6, 7, to_version_7},
+    {7, 8, to_version_8}, {8, 9, to_version_9}, {9, 10, to_version_10},
 };
 static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMigrations)->to == kSchemaVersion);
 

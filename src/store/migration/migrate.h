@@ -33,5 +33,6 @@ void to_version_6(Database& database);
 void to_version_7(Database& database);
 void to_version_8(Database& database);
 void to_version_9(Database& database);
+void to_version_10(Database& database);
 
 }  // namespace hsmbridge::store

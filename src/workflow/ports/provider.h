@@ -224,6 +224,9 @@ struct CrlPlace {
   std::filesystem::path file;                                 // where it is published
   std::string url;                                            // where others fetch it; "" where that is not known
   enum class ReadBack { yes, no } read_back = ReadBack::yes;  // whether that URL is looked at
+  // Whose certificates it is about. Of a CA of CAs alone nobody looks for another one in it (onlyContainsCACerts).
+  enum class Scope { all, authorities } scope = Scope::all;
+  std::string put = {};  // https://…, where it is put once it is in its file; "" for nowhere
 
   // PublishedCrl::distribution_point.
   std::string distribution_point() const { return shard.empty() ? std::string() : url; }
@@ -231,9 +234,15 @@ struct CrlPlace {
 struct PlacedCrl {
   CrlPlace place;
   std::optional<PublishedCrl> last;
-  bool overdue = false;  // nobody has one that is valid now
-  std::string due;       // why the next one is wanted now; "" where it is not
+  bool overdue = false;      // nobody has one that is valid now
+  std::string due;           // why the next one is wanted now; "" where it is not
+  std::string not_put = {};  // "CRL number 7 is not at https://… yet", as far as the store knows; "" else
 };
+inline std::string why_not_put(const CrlPlace& place, const std::optional<PublishedCrl>& last,
+                               std::uint64_t number_put) {
+  if (place.put.empty() || !last || last->sha256 == kLostCrl || last->number == number_put) return "";
+  return "CRL number " + std::to_string(last->number) + " is not at " + place.put + " yet";
+}
 // How it stands with the CRLs of such a CA.
 struct CrlStanding {
   std::optional<Bytes> certificate;
@@ -296,6 +305,11 @@ class CertificateAuthority {
   // same way. Repeatable: what is there is not done again. Throws corrupt where no CRL can be made of it, and what
   // publish_crl throws.
   virtual MadeCrl publish_signed(const ProviderCall& call, const IssuedResult& signature) = 0;
+  // Puts the last CRL, as it is in its file, where CrlPlace::put says, in the place of one that this CA published before
+  // or of none, and reads it back. Signs nothing, and may be repeated: what is there is not put again. Throws conflict for
+  // what is somebody else's, or was put there meanwhile; refused for a server that cannot compare and swap; denied,
+  // unavailable, corrupt; invalid_input where it is put nowhere.
+  virtual MadeCrl put_crl(const std::string& shard, Duration limit) = 0;
 };
 
 // Approves and rejects there, as the user whose credentials the provider was configured with.

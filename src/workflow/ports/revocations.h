@@ -68,6 +68,12 @@ class Revocations {
   virtual void crl_published(const std::string& issuer, const PublishedCrl& crl) = 0;
   // Of that shard, or with "" the complete one. One number series serves all of them.
   virtual std::optional<PublishedCrl> last_crl(const std::string& issuer, const std::string& distribution_point) = 0;
+  // The one of that number, where it was published here or taken over as the last one.
+  virtual std::optional<PublishedCrl> published_crl(const std::string& issuer, std::uint64_t number) = 0;
+  // The CRL of that number was seen at the URL where CRLs are put. A lower number than before changes nothing.
+  virtual void crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) = 0;
+  // The last that was; 0 for none.
+  virtual std::uint64_t number_put(const std::string& issuer, const std::string& url) = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -2,9 +2,11 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "ca/scope.h"
 #include "x509/names/name.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace hsmbridge::workflow {
@@ -37,6 +39,9 @@ class SerialNumbers {
   virtual bool is_taken(const std::string& issuer, const std::string& serial) = 0;
   // How many this issuer has taken.
   virtual std::uint64_t serials_taken(const std::string& issuer) = 0;
+  // One that this issuer has certified, here or elsewhere, and that ends then or later; or that it may be about to
+  // certify for a request that is open. One that is known before one that is not; nothing where all are CAs.
+  virtual std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "ca/scope.h"
 #include "workflow/ports/revocations.h"
 
 #include <cstddef>
@@ -16,7 +17,8 @@ struct CertifiedElsewhere {
   std::string serial;
   std::string subject;
   Instant not_after{};
-  SpkiHash key = {};  // empty where the certificate itself was not there
+  SpkiHash key = {};                        // empty where the certificate itself was not there
+  ca::Holder holder = ca::Holder::unknown;  // likewise
 
   bool operator==(const CertifiedElsewhere&) const = default;
 };
@@ -43,8 +45,9 @@ struct TakenOver {
   std::size_t certificates = 0;
   std::size_t revoked = 0;
   bool crl = false;
+  std::size_t holders = 0;  // of certificates that were known, and whose holder was not
 
-  bool nothing() const { return certificates == 0 && revoked == 0 && !crl; }
+  bool nothing() const { return certificates == 0 && revoked == 0 && !crl && holders == 0; }
   bool operator==(const TakenOver&) const = default;
 };
 

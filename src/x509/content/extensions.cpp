@@ -262,6 +262,11 @@ Extension issuing_distribution_point(const std::string& uri) {
   return {oids::kIssuingDistributionPoint, true, distribution_point(uri)};
 }
 
+Extension issuing_distribution_point_of_authorities() {
+  const Bytes yes{0xff};
+  return {oids::kIssuingDistributionPoint, true, der::sequence(der::element(der::context(2), yes))};
+}
+
 std::vector<std::string> urls_of_distribution_point(ByteView name) {
   constexpr unsigned kUri = 6;
   std::vector<std::string> urls;

@@ -66,6 +66,8 @@ std::vector<std::string> crl_urls(ByteView value);
 std::vector<std::string> urls_of_distribution_point(ByteView name);
 // Of a shard (RFC 5280 §5.2.5): critical, with the very name that the distribution point of its certificates has.
 Extension issuing_distribution_point(const std::string& uri);
+// Of a CRL that is about the certificates of CAs alone (onlyContainsCACerts), whatever address they name: critical.
+Extension issuing_distribution_point_of_authorities();
 Extension authority_info_access(const std::vector<std::string>& ocsp_uris, const std::vector<std::string>& issuer_uris);
 
 }  // namespace hsmbridge::x509

@@ -213,6 +213,9 @@ std::string render(const TbsCertList& list) {
   line(text, "This update", rfc3339(list.this_update));
   line(text, "Next update", list.next_update ? rfc3339(*list.next_update) : "not stated");
   if (list.number) line(text, "CRL number", serial_text(*list.number));
+  if (list.issuing_distribution_point && list.issuing_distribution_point->only_authorities) {
+    line(text, "About", "the certificates of CAs alone (onlyContainsCACerts)");
+  }
   render_authority(text, list.extensions, list.authority_key_identifier);
   for (const Extension& extension : list.extensions) {
     if (extension.oid == oids::kAuthorityKeyIdentifier || (extension.oid == oids::kCrlNumber && !extension.critical)) {

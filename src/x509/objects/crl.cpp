@@ -30,13 +30,17 @@ RevokedCertificate decode_entry(der::Reader& list) {
 }
 
 IssuingDistributionPoint decode_issuing_distribution_point(const Extension& extension) {
+  const Bytes kTrue{0xff};
   IssuingDistributionPoint point;
   point.is_critical = extension.critical;
   der::Reader fields = der::inside(extension.value, der::kSequence, "issuingDistributionPoint");
   if (const auto name = fields.optional(der::context_constructed(0), "distributionPoint")) {
     point.urls = urls_of_distribution_point(name->content);
   }
-  point.has_scope = !fields.at_end();
+  // DER leaves out what is FALSE: of one that does not the limits are not clear.
+  const auto only_authorities = fields.optional(der::context(2), "onlyContainsCACerts");
+  point.only_authorities = only_authorities && equal(only_authorities->content, kTrue);
+  point.has_limits = !fields.at_end() || (only_authorities && !point.only_authorities);
   return point;
 }
 

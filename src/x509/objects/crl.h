@@ -24,7 +24,8 @@ struct RevokedCertificate {
 struct IssuingDistributionPoint {
   std::vector<std::string> urls;
   bool is_critical = false;
-  bool has_scope = false;  // it is about some kinds of certificates or reasons alone, or indirect
+  bool only_authorities = false;  // onlyContainsCACerts
+  bool has_limits = false;        // others: users' certificates or some reasons alone, or indirect
 };
 
 struct TbsCertList {

@@ -50,6 +50,7 @@ struct Ca {
   unsigned signatures = 0;
   bool fails = false;
   std::optional<std::string> suspended;
+  std::shared_ptr<local::CrlPut> put;
   local::Settings settings;
   std::shared_ptr<local::LocalProvider> provider;
   std::string issuer;
@@ -79,6 +80,7 @@ struct Ca {
       CHECK((issuer.empty() || of == issuer));
       return suspended;
     };
+    dependencies.put = put;
     provider = std::make_shared<local::LocalProvider>(settings, std::move(dependencies), clock);
   }
   // Four of them, and the complete one beside.

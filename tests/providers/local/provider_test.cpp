@@ -177,6 +177,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
     bool take_serial(const TakenSerial&) override { return ++asked > 2; }
     bool is_taken(const std::string&, const std::string&) override { return false; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
+    std::optional<ca::OtherThanAuthority> other_than_authority(const std::string&, Instant) override { return {}; }
   } taken;
   serials = [&]() -> SerialNumbers& { return taken; };
   CHECK_NOTHROW(drafted());
@@ -185,6 +186,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
     bool take_serial(const TakenSerial&) override { return false; }
     bool is_taken(const std::string&, const std::string&) override { return false; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
+    std::optional<ca::OtherThanAuthority> other_than_authority(const std::string&, Instant) override { return {}; }
   } never;
   serials = [&]() -> SerialNumbers& { return never; };
   CHECK(refusal([&] { drafted(); }).message().find("were taken before under CN=Root") != std::string::npos);

@@ -162,6 +162,64 @@ TEST_CASE("where the shards of CRLs go is read, and each has its file and its ad
             .find("the profile own has a crl_url of its own") != std::string::npos);
 }
 
+TEST_CASE("a CA of CAs alone may have CRLs about them, and then certifies nobody else") {
+  using Scope = workflow::CrlPlace::Scope;
+  const std::string sub_ca = "    profiles: {sub: {usage: [keyCertSign], basic_constraints: 'CA:TRUE'}}\n";
+  const auto with = [&](const std::string& more) { return kLeast + "    crl: {file: a.crl" + more + "}\n" + sub_ca; };
+  CHECK(read(with("")).crl->scope == Scope::all);
+  CHECK(read(with("")).crl->next_update == 24h * 4);
+  CHECK(read(with(", scope: all")).crl->scope == Scope::all);
+  const auto settings = read(with(", scope: ca"));
+  CHECK(settings.crl->scope == Scope::authorities);
+  CHECK(settings.crl->next_update == 24h * 365);
+  CHECK(read(with(", scope: ca, next_update: 30d")).crl->next_update == 24h * 30);
+  CHECK(problems(with(", scope: ca, next_update: 366d")).find("valid for 12 months at most") != std::string::npos);
+  CHECK(problems(with(", scope: users")).find("scope") != std::string::npos);
+  CHECK(problems(kLeast + "    crl: {file: a.crl, scope: ca}\n    profiles: {tls: {usage: [digitalSignature]}}\n")
+            .find("crl.scope: is ca, and the profile tls makes no CAs") != std::string::npos);
+  CHECK(problems(kLeast + "    crl: {shards: 2, file: 'a-{shard}', url: 'http://a/{shard}', scope: ca}\n")
+            .find("a CA of CAs alone has no `shards`") != std::string::npos);
+}
+
+TEST_CASE("where CRLs are put is read, and how the server is reached") {
+  const auto with = [&](const std::string& put) { return kLeast + "    crl: {file: a.crl, put: " + put + "}\n"; };
+  const auto plain = read(with("'https://files.example.com/pki/a.crl'"));
+  CHECK(plain.crl->put == "https://files.example.com/pki/a.crl");
+  REQUIRE(plain.crl->server);
+  CHECK(plain.crl->server->connection.url == "https://files.example.com");
+  CHECK_FALSE(plain.crl->server->bearer_token);
+  const auto told =
+      read(with("{url: 'https://files.example.com:8443/a.crl', ca: f.pem, user: ann, password: 'env:PW'}"));
+  CHECK(told.crl->put == "https://files.example.com:8443/a.crl");
+  CHECK(told.crl->server->connection.url == "https://files.example.com:8443");
+  CHECK(told.crl->server->connection.ca == "/etc/hsmbridge/f.pem");
+  CHECK(told.crl->server->user == "ann");
+  CHECK(told.crl->server->password);
+  for (const auto& [put, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"'http://files.example.com/a.crl'", "must be the address of a file: https://HOST[:PORT]/PATH"},
+           {"'https://files.example.com/'", "must be the address of a file"},
+           {"'https://files.example.com/a b.crl'", "put"},
+           {"'https://files.example.com/{shard}.crl'", "and there are no `shards`"},
+           {"{url: 'https://f.example.com/a.crl', user: ann}", "goes together with a password"},
+           {"{url: 'https://f.example.com/a.crl', bearer_token: 'env:T', user: a, password: 'env:P'}",
+            "is another way than user and password"},
+           {"{url: 'https://f.example.com/a.crl', token: 'env:T'}", "token"}}) {
+    CAPTURE(put);
+    CHECK(problems(with(put)).find(problem) != std::string::npos);
+  }
+  const std::string shards = "    crl: {shards: 2, file: 'a-{shard}.crl', url: 'http://ca.example.com/{shard}.crl', ";
+  const auto each = read(kLeast + shards +
+                         "put: 'https://f.example.com/{shard}.crl', complete: {file: a.crl, put: "
+                         "'https://f.example.com/a.crl'}}\n");
+  CHECK(each.crl->shards[1].put == "https://f.example.com/1.crl");
+  CHECK(each.crl->put == "https://f.example.com/a.crl");
+  CHECK(problems(kLeast + shards + "put: 'https://f.example.com/a.crl'}\n").find("must say with {shard}") !=
+        std::string::npos);
+  CHECK(problems(kLeast + shards +
+                 "put: 'https://f.example.com/{shard}.crl', complete: {file: a.crl, put: 'https://g.example.com/a'}}\n")
+            .find("not on the server of the shards' `put`") != std::string::npos);
+}
+
 namespace {
 
 template <class Kind>

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "support/memory/content.h"
+#include "x509/objects/certificate.h"
 
 #include <algorithm>
 #include <set>
@@ -27,6 +28,33 @@ bool MemoryStore::is_taken(const std::string& issuer, const std::string& serial)
 
 std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
   return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
+}
+
+std::optional<ca::OtherThanAuthority> MemoryStore::other_than_authority(const std::string& issuer, Instant ends_after) {
+  return read([&](Content& all) -> std::optional<ca::OtherThanAuthority> {
+    for (const auto& [key, request] : all.taken_for) {
+      if (key.first != issuer || request.empty()) continue;
+      for (const auto& one : all.certificates) {
+        const bool is_it = one.record.request.str() == request && one.record.serial == key.second;
+        if (!is_it || one.record.not_after < ends_after) continue;
+        if (ca::holder_of(x509::parse_certificate(one.record.der).content()) == ca::Holder::authority) continue;
+        return ca::OtherThanAuthority{key.second, one.record.subject, one.record.not_after, "", true};
+      }
+      const auto open = all.requests.find(request);
+      if (open == all.requests.end() || open->second.final()) continue;
+      const Enroll* const asked = open->second.record.order.enrolment();
+      if (asked != nullptr && ca::holder_of(asked->content.content) != ca::Holder::authority) {
+        return ca::OtherThanAuthority{key.second, "", {}, request, true};
+      }
+    }
+    std::optional<ca::OtherThanAuthority> unknown;
+    for (const auto& [key, one] : all.elsewhere) {
+      if (key.first != issuer || one.not_after < ends_after || one.holder == ca::Holder::authority) continue;
+      const bool is_known = one.holder == ca::Holder::end_entity;
+      if (!unknown || is_known) unknown = {one.serial, one.subject, one.not_after, "", is_known};
+    }
+    return unknown;
+  });
 }
 
 bool MemoryStore::revoke(const RevokedSerial& revoked) {
@@ -105,6 +133,29 @@ std::optional<PublishedCrl> MemoryStore::last_crl(const std::string& issuer, con
       if (!one.sha256.empty() && one.distribution_point == distribution_point) last = one;
     }
     return last;
+  });
+}
+
+std::optional<PublishedCrl> MemoryStore::published_crl(const std::string& issuer, std::uint64_t number) {
+  return read([&](Content& all) -> std::optional<PublishedCrl> {
+    const auto found = all.crls[issuer].find(number);
+    if (found == all.crls[issuer].end() || found->second.sha256.empty()) return std::nullopt;
+    return found->second;
+  });
+}
+
+void MemoryStore::crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) {
+  write([&](Transaction&, Content& all) {
+    std::uint64_t& last = all.crls_put[{issuer, url}];
+    last = std::max(last, number);
+    return true;
+  });
+}
+
+std::uint64_t MemoryStore::number_put(const std::string& issuer, const std::string& url) {
+  return read([&](Content& all) {
+    const auto found = all.crls_put.find({issuer, url});
+    return found == all.crls_put.end() ? std::uint64_t{0} : found->second;
   });
 }
 

@@ -90,6 +90,7 @@ struct MemoryStore::Content {
   std::map<std::pair<std::string, std::string>, RevokedSerial> revoked;
   // By issuer and number; a number that was taken has no SHA-256.
   std::map<std::string, std::map<std::uint64_t, PublishedCrl>> crls;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> crls_put;       // the number by issuer and URL
   std::map<std::pair<std::string, std::string>, Instant> distribution_points;  // until when certificates name them
   std::map<std::pair<std::string, std::string>, CertifiedElsewhere> elsewhere;
   std::map<std::pair<std::string, std::string>, std::string> taken_for;  // the request of a serial number

@@ -92,6 +92,7 @@ class MemoryStore final : public workflow::Store {
   bool take_serial(const workflow::TakenSerial& serial) override;
   bool is_taken(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
+  std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override;
   bool revoke(const workflow::RevokedSerial& revoked) override;
   std::optional<workflow::RevokedSerial> revocation(const std::string& issuer, const std::string& serial) override;
   std::vector<workflow::RevokedSerial> revocations(const std::string& issuer, const std::string& distribution_point,
@@ -103,6 +104,9 @@ class MemoryStore final : public workflow::Store {
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
                                                  const std::string& distribution_point) override;
+  std::optional<workflow::PublishedCrl> published_crl(const std::string& issuer, std::uint64_t number) override;
+  void crl_put(const std::string& issuer, const std::string& url, std::uint64_t number) override;
+  std::uint64_t number_put(const std::string& issuer, const std::string& url) override;
   workflow::TakenOver take_over(const workflow::Takeover& takeover, const std::string& kind, const Json& fact,
                                 const std::string& actor, Instant at) override;
   std::optional<workflow::CertifiedElsewhere> certified_elsewhere(const std::string& issuer,

@@ -110,7 +110,14 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
             takeover.from == Takeover::From::a_lost_store || all.serials[takeover.issuer].empty();
         TakenOver taken;
         for (const CertifiedElsewhere& one : takeover.certificates) {
-          if (take(all, takeover, one)) ++taken.certificates;
+          if (take(all, takeover, one)) {
+            ++taken.certificates;
+          } else if (const auto known = all.elsewhere.find({takeover.issuer, one.serial});
+                     known != all.elsewhere.end() && known->second.holder == ca::Holder::unknown &&
+                     one.holder != ca::Holder::unknown) {
+            known->second.holder = one.holder;
+            ++taken.holders;
+          }
         }
         for (const RevokedSerial& one : takeover.revoked) {
           if (!all.revoked.try_emplace(std::pair(one.issuer, one.serial), one).second) continue;

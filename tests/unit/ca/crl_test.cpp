@@ -67,7 +67,7 @@ TEST_CASE("a shard names its URL in a critical extension, as openssl reads it") 
   const auto list = x509::parse_tbs_cert_list(tbs);
   CHECK(ca::distribution_point_of(list) == fields.distribution_point);
   REQUIRE(list.issuing_distribution_point);
-  CHECK_FALSE(list.issuing_distribution_point->has_scope);
+  CHECK_FALSE(list.issuing_distribution_point->has_limits);
   CHECK(broken(tbs) == Strings{});
   // To the octet the name in the distribution point of its certificates.
   const auto in_certificate = x509::crl_distribution_points({fields.distribution_point}).value;
@@ -111,6 +111,49 @@ TEST_CASE("an issuing distribution point that is not critical, or says more, is 
   const Bytes yes{0xff};
   const Bytes scoped = der::sequence(der::element(der::context(1), yes));
   CHECK(broken(built(true, scoped)) == Strings{"rfc5280-crl-distribution-point", "rfc5280-crl-distribution-point"});
+  // onlyContainsCACerts: good alone and beside the URL; not where it is FALSE, which DER leaves out, nor with others.
+  const Bytes no{0x00};
+  const Bytes authorities = der::element(der::context(2), yes);
+  const Bytes url(der::only(good, "point").content.begin(), der::only(good, "point").content.end());
+  CHECK(broken(built(true, der::sequence(authorities))) == Strings{});
+  CHECK(broken(built(true, der::sequence(url, authorities))) == Strings{});
+  CHECK(broken(built(false, der::sequence(authorities))) == Strings{"rfc5280-crl-distribution-point"});
+  CHECK(broken(built(true, der::sequence(url, der::element(der::context(2), no)))) ==
+        Strings{"rfc5280-crl-distribution-point"});
+  CHECK(broken(built(true, der::sequence(authorities, der::element(der::context(4), yes)))) ==
+        Strings{"rfc5280-crl-distribution-point"});
+  CHECK(broken(built(true, der::sequence())) == Strings{"rfc5280-crl-distribution-point"});
+}
+
+TEST_CASE("a CRL about CAs alone says so in a critical extension and names no URL, as openssl reads it") {
+  Entity issuer(authority("CN=Root"));
+  ca::CrlFields fields = fields_with({{x509::random_serial(), kNow - 1h, 2}});
+  fields.only_authorities = true;
+  const Bytes tbs = ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm);
+  const auto list = x509::parse_tbs_cert_list(tbs);
+  CHECK(ca::is_only_of_authorities(list));
+  CHECK(ca::distribution_point_of(list).empty());
+  CHECK_FALSE(list.issuing_distribution_point->has_limits);
+  CHECK(broken(tbs) == Strings{});
+  const TempFolder folder;
+  write_file(folder / "crl.der", ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow),
+             FileMode::public_0644, Existing::refuse);
+  const std::string line =
+      "cd " + folder.path().string() + " && openssl crl -inform der -in crl.der -noout -text > out 2>&1";
+  REQUIRE(std::system(line.c_str()) == 0);
+  const std::string text = to_text(read_file(folder / "out"));
+  INFO(text);
+  CHECK(text.find("X509v3 Issuing Distribution Point: critical\n                Only CA Certificates\n") !=
+        std::string::npos);
+  CHECK(text.find("URI:") == std::string::npos);
+
+  // Of servers a CRL is valid for days; of CAs for a year, which is the longest.
+  fields.next_update = fields.this_update + 24h * 365;
+  CHECK(broken(ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm)) == Strings{});
+  fields.next_update += 1s;
+  CHECK(broken(ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm)) == Strings{"cabf-crl-authorities-life"});
+  fields.distribution_point = "http://ca.example.com/1.crl";
+  CHECK_THROWS_WITH(ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm), Catch::Contains("has no shards"));
 }
 
 TEST_CASE("a CRL without entries has no list of them, and openssl accepts it") {

@@ -36,8 +36,9 @@ struct OldCa {
     return one;
   }
   ca::InventorySources::File crl(const std::vector<ca::CrlEntry>& entries, std::uint64_t number = 7,
-                                 Instant at = kNow - 24h) {
-    const Bytes tbs = ca::crl_to_be_signed({number, at, at + 24h * 7, entries}, *issuer.certificate, kAlgorithm);
+                                 Instant at = kNow - 24h, bool only_authorities = false) {
+    const Bytes tbs = ca::crl_to_be_signed({number, at, at + 24h * 7, entries, "", only_authorities},
+                                           *issuer.certificate, kAlgorithm);
     return {"crl.pem", ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow)};
   }
   ca::InventorySources::File certificate(const std::string& serial, const std::string& name, Entity* by = nullptr) {
@@ -230,6 +231,26 @@ TEST_CASE_METHOD(OldCa, "a CRL that cannot be continued is refused") {
     // One that only says where the CRL is limits nothing.
     const Bytes place = der::sequence(der::element(der::context_constructed(0), {}));
     says(with(extension("2.5.29.28", place)), "it has no CRL number");
+  }
+}
+
+TEST_CASE_METHOD(OldCa, "a CRL about CAs alone is continued, unless a certificate of another kind is known") {
+  sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}}, 7, kNow - 24h, true);
+  const auto all = taken();
+  CHECK(all.crl->only_authorities);
+  for (const ca::IssuedBefore& one : all.certificates) {
+    // An index tells nothing of that; the CA's own certificate does.
+    const bool is_own = one.serial == x509::serial_text(issuer.certificate->serial());
+    CHECK(one.holder == (is_own ? ca::Holder::authority : ca::Holder::unknown));
+  }
+  sources.certificates = {certificate("10", "10.pem")};
+  says(why(),
+       "crl.pem is about the certificates of CAs alone (onlyContainsCACerts), and index.txt, 10 (serial number 10)"
+       " is not one");
+  sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}});
+  CHECK_FALSE(taken().crl->only_authorities);
+  for (const ca::IssuedBefore& one : taken().certificates) {
+    if (one.serial == "10") CHECK(one.holder == ca::Holder::end_entity);
   }
 }
 

@@ -2,6 +2,8 @@
 #include "any_store.h"
 #include "base/error.h"
 #include "foreign.h"
+#include "support/requests.h"
+#include "x509/content/extensions.h"
 
 #include <string>
 
@@ -88,6 +90,49 @@ TEST_CASE_METHOD(Takeovers, "what a CA did elsewhere is known from then on, and 
   CHECK(other->revocation("old", "11") == takeover.revoked[0]);
   CHECK(other->last_crl("old", "") == takeover.crl);
   CHECK(other->take_crl_number("old", 0, clock.now()) == 43);
+}
+
+TEST_CASE_METHOD(Takeovers, "whose a certificate from elsewhere is may be learnt later, once") {
+  using ca::Holder;
+  auto other = open();
+  const auto found = [&](Duration after = 0h) { return other->other_than_authority("old", clock.now() + after); };
+  CHECK_FALSE(found());
+  take();
+  REQUIRE(found());
+  CHECK_FALSE(found()->is_known);
+  CHECK(found()->not_after == clock.now() + 24h);
+  CHECK_FALSE(found(25h));
+  CHECK_FALSE(other->other_than_authority("new", clock.now()));
+
+  takeover.certificates[0].holder = Holder::authority;
+  takeover.certificates[1].holder = Holder::end_entity;
+  CHECK(take() == TakenOver{0, 0, false, 2});
+  CHECK(leaves() == 2);
+  CHECK(other->certified_elsewhere("old", "10")->holder == Holder::authority);
+  CHECK(take() == TakenOver{});
+  takeover.certificates[0].holder = Holder::end_entity;
+  CHECK(take() == TakenOver{});  // what was written down first stays
+  REQUIRE(found());
+  CHECK(found()->is_known);
+  CHECK(found()->serial == "11");
+  CHECK(found()->subject == "CN=eleven");
+  CHECK_FALSE(found(25h));
+}
+
+TEST_CASE_METHOD(AnyStore,
+                 "a request that is open may bring a certificate that is no CA's, once a number is taken for it") {
+  create(*store, order_of("SERVER", clock.now()));
+  auto for_ca = order_of("SUB-CA", clock.now());
+  wanted(for_ca).content.content.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  create(*store, for_ca);
+  CHECK_FALSE(store->other_than_authority("root", clock.now()));
+  REQUIRE(store->take_serial({"root", "40aa", "SUB-CA", clock.now()}));
+  CHECK_FALSE(store->other_than_authority("root", clock.now()));
+  REQUIRE(store->take_serial({"root", "40ab", "SERVER", clock.now()}));
+  const auto found = store->other_than_authority("root", clock.now());
+  REQUIRE(found);
+  CHECK(found->request == "SERVER");
+  CHECK(found->serial == "40ab");
 }
 
 TEST_CASE_METHOD(Takeovers, "the key of what was revoked elsewhere for keyCompromise is compromised here") {

@@ -1,4 +1,4 @@
-// Stores of versions 6, 7 and 8, brought up to this one.
+// Stores of versions 6 to 9, brought up to this one.
 #include "old_stores.h"
 #include "store/schema.h"
 #include "workflow/machine/state.h"
@@ -18,6 +18,9 @@ struct Version7 : Version3 {
 };
 struct Version8 : Version3 {
   Version8() : Version3("8") {}
+};
+struct Version9 : Version3 {
+  Version9() : Version3("9") {}
 };
 
 }  // namespace
@@ -113,4 +116,39 @@ TEST_CASE_METHOD(Version8, "what a migrated store of version 8 has revoked and p
   store->crl_published("issuing", shard);
   CHECK(store->last_crl("issuing", "http://a/1.crl") == shard);
   CHECK(store->last_crl("issuing", "")->number == 1);
+}
+
+TEST_CASE_METHOD(Version9, "a migrated store of version 9 has the tables, indexes and triggers of a new one") {
+  CHECK(foreign_rows(file, "SELECT DISTINCT state FROM requests").size() == kStateCount);
+  open();
+  const std::filesystem::path fresh = folder / "fresh.db";
+  SqliteStore::open(fresh, clock);
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
+  CHECK(schema_of(file) == schema_of(fresh));
+  CHECK(foreign_rows(file, "PRAGMA integrity_check") == std::vector<std::vector<std::string>>{{"ok"}});
+  CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
+  REQUIRE(backups().size() == 1);
+  CHECK(version_of(backups().front()) == "9");
+}
+
+TEST_CASE_METHOD(Version9,
+                 "of what came from elsewhere before a migrated store of version 9 does not know whose it is") {
+  const auto elsewhere = foreign_rows(file, "SELECT issuer, serial, subject, not_after, spki FROM certified_elsewhere");
+  const auto points = foreign_rows(file, "SELECT * FROM distribution_points");
+  REQUIRE(elsewhere.size() == 1);
+  REQUIRE(points.size() == 1);
+  auto store = open();
+  CHECK(foreign_rows(file, "SELECT issuer, serial, subject, not_after, spki FROM certified_elsewhere") == elsewhere);
+  CHECK(foreign_rows(file, "SELECT * FROM distribution_points") == points);
+  CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
+  const auto there = store->certified_elsewhere("old", "10");
+  REQUIRE(there);
+  CHECK(there->holder == ca::Holder::unknown);
+  REQUIRE(store->other_than_authority("old", there->not_after));
+  CHECK_FALSE(store->other_than_authority("old", there->not_after)->is_known);
+  Takeover known{"old", Takeover::From::another_program, {*there}, {}, {}};
+  known.certificates[0].holder = ca::Holder::authority;
+  CHECK(store->take_over(known, "ca-adopted", Json::object(), "ann", clock.now()) == TakenOver{0, 0, false, 1});
+  CHECK_FALSE(store->other_than_authority("old", there->not_after));
+  CHECK(store->last_crl("sharded", "http://a/1.crl")->number == 1);
 }

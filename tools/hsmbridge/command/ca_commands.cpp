@@ -173,20 +173,26 @@ ExitCode request_crl(Invocation& invocation, Wiring& wiring, workflow::Store& st
   return finish(invocation.output, wiring, store, asked.id, Pace{});
 }
 
+ExitCode tell_published(Invocation& invocation, const std::string& name, const service::PublishedCrls& published) {
+  invocation.output.result("hsmbridge.ca-crl/1", views::made_crls(name, published), made_crls_text(name, published));
+  if (published.stopped) throw *published.stopped;
+  std::vector<std::optional<service::CrlAtUrl>> at_urls;
+  for (const auto& one : published.made) at_urls.push_back(one.at_url);
+  return code_of_urls(at_urls).value_or(ExitCode::done);
+}
+
 ExitCode publish_crl(Invocation& invocation) {
   if (invocation.arguments.has("--check")) return check_crl(invocation);
   CommandContext context(invocation);
   auto& wiring = context.configured();
   const auto store = wiring.store();
   const auto name = invocation.arguments.required("NAME");
-  if (service::crl_is_a_request(wiring, name)) return request_crl(invocation, wiring, *store, name);
+  if (service::crl_is_a_request(wiring, name)) {
+    const auto put = service::put_crls(wiring, context.log(), name);
+    return put.made.empty() ? request_crl(invocation, wiring, *store, name) : tell_published(invocation, name, put);
+  }
   const auto which = invocation.arguments.has("--all") ? service::WhichCrls::all : service::WhichCrls::due;
-  const auto published = service::publish_crls(wiring, *store, context.log(), name, which);
-  invocation.output.result("hsmbridge.ca-crl/1", views::made_crls(name, published), made_crls_text(name, published));
-  if (published.stopped) throw *published.stopped;
-  std::vector<std::optional<service::CrlAtUrl>> at_urls;
-  for (const auto& one : published.made) at_urls.push_back(one.at_url);
-  return code_of_urls(at_urls).value_or(ExitCode::done);
+  return tell_published(invocation, name, service::publish_crls(wiring, *store, context.log(), name, which));
 }
 
 // ---- what a CA did elsewhere ----------------------------------------------------------------------------------------
@@ -379,7 +385,7 @@ std::vector<Command> ca_commands() {
        "crl",
        "Sign a CRL with everything that the CA has revoked, and publish it",
        {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"},
-        {"--all", "", "of a CA with shards: sign each of them, and not only those that are due"}},
+        {"--all", "", "sign each of them, and not only those that are due (`shards`) or not yet put (`put`)"}},
        {name},
        publish_crl,
        {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
@@ -388,7 +394,8 @@ std::vector<Command> ca_commands() {
        "Then it is fetched from the `url`, where there is one. When that gives another one, the\n"
        "CRL is published nevertheless, and the exit code tells: 3 for an older one (a cache may\n"
        "keep it for a while), 5 where the server does not answer, 1 for anything else. Of a CA\n"
-       "with `shards` each one that is due is signed and published.\n"
+       "with `shards` each one that is due is signed and published. With `put` it is put on a web\n"
+       "server too; one that is not there yet is put there first, and nothing is signed for it.\n"
        "With `every` in `crl` of the provider `hsmbridge run` does it: when it is due, and after\n"
        "a revocation. Without it, type it after a revocation, and again before the last one\n"
        "ends (`ca list`).\n"

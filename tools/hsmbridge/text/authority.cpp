@@ -52,7 +52,15 @@ void add_crls(commandline::Fields& fields, const workflow::AuthorityView& view, 
   for (std::size_t i = 0; i < view.crls.size(); ++i) {
     const workflow::PlacedCrl& crl = view.crls[i];
     fields.add(name_of_crl(crl.place), standing_text(crl));
+    if (crl.place.scope == workflow::CrlPlace::Scope::authorities) {
+      fields.add("CRL scope", "the certificates of CAs alone (onlyContainsCACerts)");
+    }
     if (alone) fields.add("CRL file", safe(crl.place.file.string()));
+    if (!crl.not_put.empty()) {
+      fields.add("CRL put", safe(crl.not_put));
+    } else if (alone && crl.last && !crl.place.put.empty()) {
+      fields.add("CRL put", "at " + safe(crl.place.put));
+    }
     if (i < at_urls.size() && at_urls[i]) {
       const bool is_in_order = at_urls[i]->gives == service::CrlAtUrl::Gives::the_same;
       if (alone || !is_in_order) fields.add("CRL at URL", safe(at_urls[i]->sentence));
@@ -160,10 +168,19 @@ std::string takeover_text(const service::PlannedTakeover& planned, const service
 
 std::string made_crls_text(const std::string& name, const service::PublishedCrls& published) {
   std::string text;
-  for (const auto& [made, at_url] : published.made) {
-    text += fmt::format("CRL {} of {}{} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name),
-                        made.place.shard.empty() ? "" : ", shard " + made.place.shard, made.entries,
-                        rfc3339(made.crl.next_update), safe(made.place.file.string()));
+  for (const auto& [made, at_url, is_signed, is_put] : published.made) {
+    if (!is_signed) {
+      text += fmt::format("CRL {} of {}{} was published before, and nothing was signed\n", made.crl.number, safe(name),
+                          made.place.shard.empty() ? "" : ", shard " + made.place.shard);
+      if (is_put) text += fmt::format("  it is at {} now\n", safe(made.place.put));
+      continue;
+    }
+    const bool of_authorities = made.place.scope == workflow::CrlPlace::Scope::authorities;
+    text += fmt::format("CRL {} of {}{}{} with {} revoked, valid until {}: {}\n", made.crl.number, safe(name),
+                        made.place.shard.empty() ? "" : ", shard " + made.place.shard,
+                        of_authorities ? ", about CAs alone," : "", made.entries, rfc3339(made.crl.next_update),
+                        safe(made.place.file.string()));
+    if (is_put) text += fmt::format("  it is at {}\n", safe(made.place.put));
     if (at_url) text += fmt::format("  {}\n", safe(at_url->sentence));
   }
   for (const auto& crl : published.not_due) {

@@ -2,9 +2,12 @@
 
 #include "providers/local/provider.h"
 #include "providers/local/settings.h"
+#include "tools/hsmbridge/wiring/keys.h"
+#include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 
 #include <utility>
+#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -22,6 +25,25 @@ local::OpenKey key_in_token(const providers::TokenKey& key, const ProviderNeeds&
   };
 }
 
+// CRLs are as large as the CA is.
+constexpr std::size_t kMostPut = std::size_t{256} << 20U;
+
+std::shared_ptr<local::CrlPut> put_with(const local::Settings::Crl::Server& server, const ProviderNeeds& needs) {
+  const providers::Connection& connection = server.connection;
+  std::vector<providers::CredentialHeader> credentials;
+  if (server.bearer_token) {
+    const auto source =
+        providers::source_of(*server.bearer_token, terminal_prompter(), "the bearer token of " + connection.url);
+    credentials.push_back({"Authorization", "Bearer ", providers::stored_credentials({source})});
+  } else if (server.password) {
+    credentials.push_back(local::basic_credentials(
+        server.user, providers::source_of(*server.password, terminal_prompter(), "the password of " + connection.url)));
+  }
+  return std::make_shared<local::CrlPut>(connection.url,
+                                         providers::make_transport(connection, tls_hook(connection, needs), kMostPut),
+                                         std::move(credentials), needs.clock);
+}
+
 }  // namespace
 
 std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
@@ -33,6 +55,7 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
   } else {
     dependencies.open = key_in_token(settings.key, needs);
   }
+  if (settings.crl && settings.crl->server) dependencies.put = put_with(*settings.crl->server, needs);
   dependencies.record = needs.record;
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
