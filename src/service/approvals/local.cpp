@@ -197,7 +197,8 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
   task.title = title_of(prepared.draft);
   task.note = prepared.draft.summary;
   task.payload = prepared.draft.to_be_signed.empty() ? prepared.draft.csr : prepared.draft.to_be_signed;
-  task.payload_sha256 = workflow::draft_digest(prepared.draft);
+  // Two requests may have the same CSR as their draft, and be for different certificates.
+  task.payload_sha256 = workflow::asked_digest(order, prepared);
   task.asked_at = prepared.approval.opened_at;
   task.status = "waits for approvals at this bridge";
   task.progress = workflow::approval_progress(order, prepared, now);
@@ -331,7 +332,7 @@ ShownDraft shown_draft(const LocalQuestion& question, Instant now) {
 }
 
 ApprovalView view_of(const LocalQuestion& question, const std::string& person,
-                     const std::optional<std::string>& draft_sha256, Instant now) {
+                     const std::optional<std::string>& asked_sha256, Instant now) {
   const auto& order = question.order;
   ApprovalView view;
   view.task = task_of(question, now);
@@ -347,9 +348,9 @@ ApprovalView view_of(const LocalQuestion& question, const std::string& person,
   }
   workflow::Approvals::Judged judged{view.expectation.known, std::move(decoded.deviations)};
   for (auto& objection : decoded.objections) judged.objections.push_back(std::move(objection));
-  if (draft_sha256 && *draft_sha256 != view.task.payload_sha256) {
+  if (asked_sha256 && *asked_sha256 != view.task.payload_sha256) {
     judged.objections.push_back(
-        fmt::format("the draft has the SHA-256 {}, not {}", view.task.payload_sha256, *draft_sha256));
+        fmt::format("what is asked here has the SHA-256 {}, not {}", view.task.payload_sha256, *asked_sha256));
   }
   view.judged = std::move(judged);
   return view;
@@ -415,10 +416,17 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
   if (waiting == nullptr) refuse("the request does not wait for approvals: " + state_words(record->state));
   const auto& order = record->order;
   const auto decision = read.vote.decision;
+  const auto timing = timing_for(bridge.settings(), order.provider);
+  // Where a vote is there that does not count, of an older program for example, no further one would.
+  if (const auto standing = workflow::approval_standing(order, waiting->prepared, now); !standing.faults.empty()) {
+    const std::string again =
+        fmt::format("a vote that was given before does not count: {}: all are asked again", standing.faults.front());
+    append_event(store, id, workflow::DraftTooOld{Duration::zero(), again}, actor.name, now, timing);
+    refuse(again);
+  }
   if (const auto why = workflow::against_vote(order, waiting->prepared, vote, person, decision, now); !why.empty()) {
     refuse(why);
   }
-  const auto timing = timing_for(bridge.settings(), order.provider);
   const auto wanted = bridge.release_terms(order);
   if (const auto why = against_requester(wanted, order, vote); !why.empty()) refuse(why);
   if (const auto why = against_terms(wanted, order); !why.empty()) {

@@ -58,9 +58,9 @@ struct ShownDraft {
 };
 ShownDraft shown_draft(const LocalQuestion& question, Instant now);
 
-// What the person is shown, and what speaks against approving it. `draft_sha256`: hex, as a person typed it.
+// What the person is shown, and what speaks against approving it. `asked_sha256`: hex, as a person typed it.
 ApprovalView view_of(const LocalQuestion& question, const std::string& person,
-                     const std::optional<std::string>& draft_sha256, Instant now);
+                     const std::optional<std::string>& asked_sha256, Instant now);
 
 enum class Verdict { approve, reject };
 // Throws refused naming every objection; a rejection is refused only where the person may not decide.

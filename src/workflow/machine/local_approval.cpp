@@ -106,10 +106,13 @@ approval::Question question_of(const Order& order, const PreparedRequest& prepar
   }
   question.draft = draft_digest(prepared.draft);
   question.policy = approval::policy_digest(order.approval->policy);
-  // With all that a person is shown beside the bytes, as an export carries it: the key and what the draft says of itself.
-  const Json shown = to_json(State(Prepared{{prepared.key, prepared.draft}}));
-  question.order = hex(sha256(as_bytes(sorted(Json::object({{"order", to_json(order)}, {"frozen", shown}})).dump())));
+  question.order = asked_digest(order, prepared);
   return question;
+}
+
+std::string asked_digest(const Order& order, const PreparedRequest& prepared) {
+  const Json shown = to_json(State(Prepared{{prepared.key, prepared.draft}}));
+  return hex(sha256(as_bytes(sorted(Json::object({{"order", to_json(order)}, {"frozen", shown}})).dump())));
 }
 
 ApprovalStanding approval_standing(const Order& order, const PreparedRequest& prepared, Instant now) {

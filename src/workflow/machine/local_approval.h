@@ -19,6 +19,9 @@ inline constexpr Duration kLongestApproval = std::chrono::hours{24 * 30};
 // What the people of the policy are asked about the draft in the round that is open. Throws corrupt for a draft whose
 // issuer cannot be read.
 approval::Question question_of(const Order& order, const PreparedRequest& prepared);
+// SHA-256, hex, of the order and all that was frozen for it: the draft, and what a person is shown beside it, as an
+// export carries it. It is approval::Question::order.
+std::string asked_digest(const Order& order, const PreparedRequest& prepared);
 
 // Where the approvals of a draft stand.
 struct ApprovalStanding {

@@ -195,6 +195,7 @@ TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with
   refused(with("request", Json("0000000000000000")), "there is no request");
 
   // A file that says something else beside the draft, whose SHA-256 it leaves, is signed for that, and does not count.
+  const auto shown = as_carol({"approval", "sign", "ask.json"});
   Json ask = Json::parse(cli.read("ask.json"));
   Json state_there = ask.at("state");
   Json dossier = state_there.at("dossier");
@@ -203,6 +204,9 @@ TEST_CASE_METHOD(Approved, "a vote in a file that does not count is refused with
   const auto beside = [&](const Json& instead) {
     Json whole = state_there;
     cli.write("beside.json", ask.set("state", whole.set("dossier", instead)).dump());
+    const auto mistaken = as_carol({"approval", "sign", "beside.json", "--yes", "--sha256", sha256_in(shown.err)});
+    CHECK(mistaken.status == 4);
+    has(flat(mistaken.err), "what is asked here has the SHA-256");
     const auto made = sign_as_carol("beside.json", "beside.vote");
     INFO(made.out << made.err);
     REQUIRE(made.status == 0);
@@ -303,6 +307,26 @@ TEST_CASE_METHOD(Approved, "a rejection that leaves too few, and a policy that c
   CHECK(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 1);
   CHECK(state(id) == "Failed");
   CHECK(signatures() == before);
+}
+
+TEST_CASE_METHOD(Approved, "where a vote does not count any more all are asked again, and no other vote is lost in vain") {
+  const auto id = pending("www");
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  // As another hsmbridge wrote it.
+  REQUIRE(cli.other({"sqlite3", "store.db",
+                     "UPDATE requests SET state_json = replace(state_json, 'order_sha256', 'order_sha1') WHERE id = '" +
+                         id + "'"})
+              .status == 0);
+  has(flat(cli.run({"request", "explain", id}).out), "no vote counts: ");
+  const auto refused = approval("accept", "bob", id);
+  INFO(refused.out << refused.err);
+  CHECK(refused.status == 4);
+  has(flat(refused.err), "all are asked again");
+  REQUIRE(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 3);
+  REQUIRE(approval("accept", "bob", id).status == 0);
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  REQUIRE(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 0);
+  trusted("www.pem");
 }
 
 TEST_CASE_METHOD(Approved, "a clock that was set back by more than ten minutes signs nothing that was approved") {

@@ -32,8 +32,8 @@ const Option kReason{
 const Option kYes{"--yes", "", "do not ask; required without a terminal"};
 const Option kSha256{
     "--sha256", "HEX",
-    "only these bytes, by their SHA-256; required where they are not a certificate or CRL, and with --yes where "
-    "they are not those of a request of this bridge"};
+    "only this, by the SHA-256 that is shown; required where no certificate or CRL is signed, and with --yes where "
+    "it is not a request of this bridge"};
 const Option kAs{"--as", "NAME", "which person of the configuration decides; may be left out when it is clear"};
 
 std::vector<Option> with_desk(std::vector<Option> rows) {
@@ -267,7 +267,7 @@ ExitCode sign_approval(Invocation& invocation) {
   const auto question = service::question_in(as_text(read_file(arguments.required("FILE"))));
   if (arguments.has("--yes") && !arguments.has("--reject") && !arguments.text("--sha256")) {
     throw Error{ErrorKind::invalid_input, "with --yes nobody is shown what is approved"}.hint(
-        "look at it without --yes first; with --yes give --sha256, the SHA-256 of the bytes that were looked at");
+        "look at it without --yes first; with --yes give --sha256, the SHA-256 that was shown");
   }
   if (const auto why = service::against_account(wiring->actor().name, person, wiring->settings().people);
       !why.empty()) {
