@@ -15,6 +15,11 @@ SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 class Bench:
     def __init__(self, source, build, quick):
+        # Before anything is built: where it is missing, an hour's measurements would end in its first plot.
+        import matplotlib
+        matplotlib.use("svg")
+        import matplotlib.pyplot
+        self.pyplot = matplotlib.pyplot
         self.source, self.quick = source, quick
         self.out = source / "build" / "bench"
         self.work = self.out / "work"
@@ -135,10 +140,7 @@ class Bench:
 
     def plot(self, name, title, x, y, lines, log=True):
         self.plots.append(name)
-        import matplotlib
-        matplotlib.use("svg")
-        import matplotlib.pyplot as pyplot
-        figure, axes = pyplot.subplots(figsize=(6, 4))
+        figure, axes = self.pyplot.subplots(figsize=(6, 4))
         for label, points in lines.items():
             axes.plot([p[0] for p in points], [p[1] for p in points], marker="o", label=label)
         if log:
@@ -148,7 +150,7 @@ class Bench:
         axes.grid(True, alpha=0.3)
         axes.legend()
         figure.savefig(self.out / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
-        pyplot.close(figure)
+        self.pyplot.close(figure)
 
     def finish(self):
         head = subprocess.run(["git", "-C", self.source, "rev-parse", "--short", "HEAD"], text=True,
