@@ -36,14 +36,6 @@ const workflow::RevocationReason& reason_named(const std::string& text) {
       .hint("there are: " + names);
 }
 
-std::optional<workflow::Record> open_revocation(workflow::Store& store, const std::string& fingerprint) {
-  for (auto& one : store.requests_about(fingerprint)) {
-    const bool revokes = one.order.kind() == workflow::Kind::revoke;
-    if (revokes && !workflow::is_final(workflow::name_of(one.state))) return std::move(one);
-  }
-  return std::nullopt;
-}
-
 // Certificates of the same key that may be valid and are not among `named`.
 std::vector<std::string> others_of_key(workflow::Store& store, const SpkiHash& spki,
                                        const std::set<std::string>& named) {

@@ -83,20 +83,28 @@ workflow::Order order_after(const workflow::Order& brought_by, const std::string
   return order;
 }
 
+std::optional<workflow::Record> open_request(workflow::Requests& store, const std::string& fingerprint,
+                                             workflow::Kind kind) {
+  for (auto& request : store.requests_about(fingerprint)) {
+    if (request.order.kind() == kind && !workflow::is_final(workflow::name_of(request.state)))
+      return std::move(request);
+  }
+  return std::nullopt;
+}
+
 void refuse_open(workflow::Requests& store, const workflow::CertificateRecord& record, workflow::Kind kind,
                  std::string_view what) {
-  for (const auto& request : store.requests_about(record.fingerprint)) {
-    if (request.order.kind() != kind || workflow::is_final(workflow::name_of(request.state))) continue;
-    const auto& id = request.order.id.str();
-    const bool quarantined = std::holds_alternative<workflow::Quarantined>(request.state);
-    throw Error{ErrorKind::conflict,
-                fmt::format("request {} already {} certificate {}", id, what, record.fingerprint.substr(0, 12))}
-        .with("request", id)
-        .hint(quarantined ? fmt::format("it brought a certificate that is not what was asked; what can be done: "
-                                        "hsmbridge request explain {}",
-                                        id)
-                          : fmt::format("go on with it: hsmbridge request wait {}", id));
-  }
+  const auto request = open_request(store, record.fingerprint, kind);
+  if (!request) return;
+  const auto& id = request->order.id.str();
+  const bool quarantined = std::holds_alternative<workflow::Quarantined>(request->state);
+  throw Error{ErrorKind::conflict,
+              fmt::format("request {} already {} certificate {}", id, what, record.fingerprint.substr(0, 12))}
+      .with("request", id)
+      .hint(quarantined ? fmt::format("it brought a certificate that is not what was asked; what can be done: "
+                                      "hsmbridge request explain {}",
+                                      id)
+                        : fmt::format("go on with it: hsmbridge request wait {}", id));
 }
 
 }  // namespace
@@ -408,10 +416,15 @@ workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::st
       .with("status", record.status);
 }
 
+std::optional<workflow::Record> open_revocation(workflow::Requests& store, const std::string& fingerprint) {
+  return open_request(store, fingerprint, workflow::Kind::revoke);
+}
+
+// An abandoned revocation leaves the certificate `revoking`, and on no CRL: another one is needed then.
 bool leaves_key_trusted(workflow::Store& store, const workflow::CertificateRecord& record,
                         const workflow::RevocationReason& reason) {
-  const bool over = record.status == status::kRevoked || record.status == status::kRevoking;
-  return over && reason.compromise && !compromised(&store, record.spki);
+  if (!reason.compromise || compromised(&store, record.spki)) return false;
+  return record.status == status::kRevoked || open_revocation(store, record.fingerprint);
 }
 
 void refuse_revoked(const workflow::CertificateRecord& record) {

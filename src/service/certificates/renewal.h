@@ -118,8 +118,10 @@ workflow::Order create_revocation(const Actor& actor, workflow::Store& store, co
                                   const RevocationWish& wish, const workflow::Timing& timing, Instant now,
                                   ByteView randomness);
 
-// Whether a certificate that is revoked, or about to be, would be revoked for a compromise now, and its key is not
-// recorded as compromised.
+// The request that revokes it and is not over yet.
+std::optional<workflow::Record> open_revocation(workflow::Requests& store, const std::string& fingerprint);
+// Whether a certificate that is revoked, or that an open request revokes, would be revoked for a compromise now, and its
+// key is not recorded as compromised.
 bool leaves_key_trusted(workflow::Store& store, const workflow::CertificateRecord& record,
                         const workflow::RevocationReason& reason);
 

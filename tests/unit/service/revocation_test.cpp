@@ -143,6 +143,34 @@ TEST_CASE_METHOD(Fixture, "where the provider cannot tell, a person vouches that
   CHECK(status() == "revoked");
 }
 
+TEST_CASE_METHOD(Fixture, "where a revocation was abandoned, a compromise is a reason to revoke and no note about the key") {
+  const RevocationReason& compromise = *revocation_reason(kKeyCompromise);
+  const auto leaves_key_trusted = [&] {
+    record = store->certificate(record.fingerprint).value();
+    return service::leaves_key_trusted(*store, record, compromise);
+  };
+  CHECK_FALSE(leaves_key_trusted());
+  world.scripted->submits.push_back(OutcomeUnknown{"the connection died"});
+  world.scripted->look_ups.push_back(CannotTell{"there is no search"});
+  const RequestId lost = revoke("superseded");
+  work();
+  clock.advance(10min);
+  work();
+  REQUIRE(state(lost) == StateName::unresolved);
+  CHECK(service::open_revocation(*store, record.fingerprint).value().order.id == lost);
+  CHECK(leaves_key_trusted());
+  service::append_event(*store, lost, ResolvedAsAbandoned{"nobody there knows"}, "uid:ann", clock.now(), {});
+  CHECK_FALSE(service::open_revocation(*store, record.fingerprint));
+  CHECK_FALSE(leaves_key_trusted());
+  CHECK(record.status == "revoking");
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::done)});
+  revoke("superseded");
+  work();
+  CHECK(world.scripted->calls.back() == "submit superseded of ref-1");
+  CHECK(leaves_key_trusted());
+  CHECK(record.status == "revoked");
+}
+
 TEST_CASE_METHOD(Fixture, "a provider without revocation, or with objections, refuses before anything is sent") {
   world.scripted->able.revoke = false;
   const RequestId one = revoke();

@@ -141,7 +141,8 @@ ExitCode revoke(Invocation& invocation) {
   }
   if (leaves_key_trusted) {
     if (arguments.has("--since")) {
-      throw Error{ErrorKind::invalid_input, "the certificate is revoked already: its entry gets no other date"};
+      throw Error{ErrorKind::invalid_input,
+                  "the certificate is revoked already, or about to be: its entry gets no other date"};
     }
     return record_compromise(invocation, *wiring, *store, record);
   }
