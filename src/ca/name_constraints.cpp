@@ -212,6 +212,8 @@ GeneralName text_name(GeneralNameKind kind, std::string_view value) {
 }
 
 std::optional<GeneralName> address_in(std::string_view text) {
+  constexpr std::size_t kLongest = 45;  // an IPv6 address that ends as an IPv4 address does
+  if (text.size() > kLongest) return std::nullopt;
   try {
     return GeneralName::parse("ip:" + std::string(text));
   } catch (const Error&) {
@@ -219,9 +221,9 @@ std::optional<GeneralName> address_in(std::string_view text) {
   }
 }
 
-// Cut where no host name and no address goes on.
+// Cut where no host name and no address goes on, and between the parts of a URL.
 std::vector<std::string_view> words_of(std::string_view text) {
-  constexpr std::string_view kBetween = " \t,;()<>\"'";
+  constexpr std::string_view kBetween = " \t,;()<>\"'/\\?#[]=&|";
   std::vector<std::string_view> words;
   for (;;) {
     const std::size_t begin = text.find_first_not_of(kBetween);
@@ -232,29 +234,49 @@ std::vector<std::string_view> words_of(std::string_view text) {
   }
 }
 
-// Of "www.example.com.:443" the host.
-std::string_view without_port_and_dot(std::string_view word) {
-  const std::size_t colon = word.find_last_of(':');
-  if (colon != std::string_view::npos && word.find(':') == colon) word = word.substr(0, colon);
+// In any script: a dot, and a last label that is no number and no single letter. "v1.2", "Inc." and "B.V." are none.
+bool reads_like_host(std::string_view word) {
+  const std::size_t dot = word.find_last_of('.');
+  if (dot == std::string_view::npos || dot == 0) return false;
+  const std::string_view last = word.substr(dot + 1);
+  return last.size() > 1 && std::any_of(last.begin(), last.end(),
+                                        [](unsigned char c) { return c >= 0x80 || std::isalpha(c) != 0; });
+}
+
+std::string_view without_dots(std::string_view word) {
   while (word.ends_with('.')) word.remove_suffix(1);
   return word;
 }
 
-// In any script: a dot, and a last label that is no number. "v1.2" and "Inc." are none.
-bool reads_like_host(std::string_view word) {
-  const std::size_t dot = word.find_last_of('.');
-  if (dot == std::string_view::npos || dot == 0) return false;
-  return std::any_of(word.begin() + static_cast<std::ptrdiff_t>(dot), word.end(),
-                     [](unsigned char c) { return c >= 0x80 || std::isalpha(c) != 0; });
+std::optional<GeneralName> name_read_in(std::string_view part) {
+  if (auto address = address_in(part)) return address;
+  if (part.find('@') != std::string_view::npos) return text_name(GeneralNameKind::email, part);
+  if (reads_like_host(part)) return text_name(GeneralNameKind::dns, part);
+  return std::nullopt;
 }
 
-std::optional<GeneralName> name_read_in(std::string_view word) {
-  if (auto address = address_in(word)) return address;
-  const std::string_view host = without_port_and_dot(word);
-  if (auto address = address_in(host)) return address;
-  if (host.find('@') != std::string_view::npos) return text_name(GeneralNameKind::email, host);
-  if (reads_like_host(host)) return text_name(GeneralNameKind::dns, host);
-  return std::nullopt;
+// Part by part, since people read what stands on either side of a mark. An IPv6 address has marks of its own.
+void read_names(std::string_view word, std::string_view marks, std::vector<GeneralName>& names) {
+  for (;;) {
+    word = without_dots(word);
+    if (auto address = address_in(word)) return names.push_back(std::move(*address));
+    const std::size_t end = word.find_first_of(marks);
+    if (auto name = name_read_in(without_dots(word.substr(0, end)))) names.push_back(std::move(*name));
+    if (end == std::string_view::npos) return;
+    word.remove_prefix(end + 1);
+  }
+}
+
+// Of "www.example.com.:443" and "https://www.example.com/" the host.
+std::vector<GeneralName> names_read_in(std::string_view text) {
+  std::vector<GeneralName> names;
+  for (const std::string_view word : words_of(text)) {
+    const auto begin = static_cast<std::size_t>(word.data() - text.data());
+    // In a URL the @ ends whose name it is, and is no mail address's (RFC 3986 §3.2.1).
+    const bool in_url = begin >= 2 && text.substr(begin - 2, 2) == "//";
+    read_names(word, in_url ? ":@" : ":", names);
+  }
+  return names;
 }
 
 std::vector<Named> names_of(const x509::Content& content) {
@@ -368,11 +390,9 @@ std::vector<GeneralName> names_read_in_subject(const x509::Content& content) {
         names.back().text = "the mail address " + printable(attribute.value) + " in the subject";
       }
       if (attribute.type != x509::oids::kCommonName) continue;
-      for (const std::string_view word : words_of(attribute.value)) {
-        std::optional<GeneralName> name = name_read_in(word);
-        if (!name) continue;
-        name->text = "the common name " + printable(attribute.value);
-        names.push_back(std::move(*name));
+      for (GeneralName& name : names_read_in(attribute.value)) {
+        name.text = "the common name " + printable(attribute.value);
+        names.push_back(std::move(name));
       }
     }
   }

@@ -18,8 +18,8 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
 std::vector<std::string> forbidden_names(const x509::Content& content, const x509::NameConstraints& limits,
                                          const std::string& by);
 // The names that people and programs read in the subject, as names of their kind, whatever the alternative names say:
-// its mail addresses, and each word of a common name that reads like a host, an address or a mail address, in any script
-// and with a port or a dot behind it.
+// its mail addresses, and each word of a common name, or part of a URL in it, that reads like a host, an address or a mail
+// address, in any script and with a port or a dot behind it.
 std::vector<x509::GeneralName> names_read_in_subject(const x509::Content& content);
 
 }  // namespace hsmbridge::ca

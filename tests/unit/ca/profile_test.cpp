@@ -152,11 +152,19 @@ TEST_CASE("names outside of what a profile certifies are refused, and kinds of n
   CHECK(called("www.example.org").front().find("the common name www.example.org lies outside") == 0);
   CHECK(called("192.0.2.1") == Strings{"profile tls permits no name of this kind: the common name 192.0.2.1"});
   CHECK(ca::objections(profile, asked("CN=www.example.org", {})).size() == 1);
-  for (const char* harmless : {"Example Inc.", "Web server v1.2", "www.example.com www2.example.com"}) {
+  for (const char* harmless : {"Example Inc.", "Web server v1.2", "www.example.com www2.example.com",
+                               "Example B.V. Issuing CA", "Example S.p.A.", "Example S.A.", "J.R. Smith",
+                               "www.example.com:443", "https://www.example.com/login", "Issuing CA: 2026"}) {
+    CAPTURE(harmless);
     CHECK(called(harmless) == Strings{});
   }
-  for (const char* read : {"www.example.org.", "www.example.org:443", "example.com www.example.org", "ceo@example.org",
-                           "www.ex\xd0\xb0mple.com", "(www.example.org)"}) {
+  for (const char* read :
+       {"www.example.org.", "www.example.org:443", "example.com www.example.org", "ceo@example.org",
+        "www.ex\xd0\xb0mple.com", "(www.example.org)", "https://example.org", "x:example.org", "example.org:x",
+        "https://example.org:443/", "https://example.org/www.example.com", "https://www.example.com@example.org/",
+        "https://example.org@www.example.com/", "mailto:ceo@example.org", "www.example.com/example.org",
+        "https://www.example.com/?to=example.org", "2001:db8::1", "x:2001:db8::1", "[2001:db8::1]:443",
+        "https://192.0.2.1:443/", "192.0.2.1:x"}) {
     CAPTURE(read);
     CHECK(called(read).size() == 1);
   }
