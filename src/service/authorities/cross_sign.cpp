@@ -106,10 +106,23 @@ void find_earlier(workflow::Store& store, const std::string& provider, const x50
   workflow::CertificateQuery current;
   current.spki = spki;
   current.statuses = {workflow::status::kCurrent};
+  std::optional<workflow::CertificateRecord> elsewhere;
   for (const auto& record : store.certificates(current)) {
     const auto brought = record.not_after > now ? store.find(record.request) : std::nullopt;
-    if (brought && is_the_same(brought->order, provider, existing.der)) planned.done = brought->order.id;
+    if (!brought || !is_the_same(brought->order, provider, existing.der)) continue;
+    if (brought->order.profile != *planned.enrolment.profile) continue;
+    if (brought->order.enrolment()->targets == targets) {
+      planned.done = brought->order.id;
+      return;
+    }
+    elsewhere = record;
   }
+  if (!elsewhere) return;
+  // A CA with two of them has one that nobody looks after.
+  throw Error{ErrorKind::conflict, fmt::format("request {} brought this cross-certificate, and put it somewhere else",
+                                               elsewhere->request.str())}
+      .hint(fmt::format("for another copy: hsmbridge cert export {} --chain leaf --out {}", elsewhere->fingerprint.substr(0, 12),
+                        planned.file.string()));
 }
 
 std::filesystem::path beside(const std::filesystem::path& certificate, const std::string& name) {

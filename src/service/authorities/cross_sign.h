@@ -33,8 +33,8 @@ struct CrossSigning {
 };
 // Throws refused with every reason why that CA does not cross-sign the other one, and for a certificate of which nothing
 // shows who issued it, not_found where the key of that is in
-// no token that is known here and no CSR was brought, conflict for a file that is there, or another open request for the
-// same.
+// no token that is known here and no CSR was brought, conflict for a file that is there, another open request for the
+// same, or a certificate of that profile that is in use and was put somewhere else.
 CrossSigning plan_cross_signing(Bridge& bridge, workflow::Store& store, const NewCrossSigning& wanted);
 
 }  // namespace hsmbridge::service

@@ -158,6 +158,14 @@ TEST_CASE_METHOD(Crossing, "what a cross-signed CA has issued is trusted below b
   has(flat(again.err), "brought the certificate for exactly this");
   CHECK(signatures() == before);
   has(cli.run({"request", "show", id_in(first)}).out, "Cross-signs");
+  // Nor for another file, which would be another thing than was done.
+  const auto elsewhere = cross("issuing.pem", {"--out", "elsewhere.pem"});
+  CHECK(elsewhere.status == 1);
+  has(flat(elsewhere.err), "request " + id_in(first) + " brought this cross-certificate, and put it somewhere else");
+  const std::string name = hex(sha256(certificate("issuing-by-other.pem").der)).substr(0, 12);
+  has(flat(elsewhere.err), "hsmbridge cert export " + name + " --chain leaf --out ");
+  CHECK_FALSE(cli.exists("elsewhere.pem"));
+  CHECK(signatures() == before);
 
   // Its renewal is for the same CA.
   const std::string old = cli.read("issuing-by-other.pem");
@@ -212,6 +220,28 @@ TEST_CASE_METHOD(Crossing, "a CA whose key is elsewhere proves it by a CSR, and 
   openssl_ca("short", "/O=Elsewhere/CN=Short CA", {}, "60");
   made(cross("short.pem", {"--csr", "short.csr"}));
   CHECK(certificate("short-by-other.pem").tbs.validity.not_after > certificate("short.pem").tbs.validity.not_after);
+}
+
+TEST_CASE_METHOD(Crossing, "what one profile brought is not what another one is asked for") {
+  set_up(R"(      short:
+        for: [short-cross-ca]
+        validity: 100d
+        usage: [keyCertSign, cRLSign]
+        basic_constraints: "CA:TRUE,pathlen:3"
+)",
+         "  short-cross-ca:\n    anchors: [other.pem]\n");
+  const auto first = cross("issuing.pem");
+  made(first);
+  const Words of_short{"--profile", "short-cross-ca", "--out", "short.pem"};
+  const auto second = cross("issuing.pem", of_short);
+  made(second);
+  CHECK(id_in(second) != id_in(first));
+  CHECK(certificate("short.pem").tbs.validity.not_after <
+        certificate("issuing-by-other.pem").tbs.validity.not_after);
+  alike("issuing.pem", "short.pem");
+  const auto again = cross("issuing.pem", of_short);
+  made(again);
+  CHECK(id_in(again) == id_in(second));
 }
 
 TEST_CASE_METHOD(Crossing, "what cannot be cross-signed is refused with a sentence, and no key is used") {
