@@ -178,8 +178,28 @@ std::vector<std::string> LocalProvider::revocation_objections(const Predecessor&
                       issuer.subject().to_string())};
 }
 
+namespace {
+
+// An entry is on one CRL after the end of its certificate (RFC 5280 §3.3): a certificate whose end every CRL that could
+// have it lies behind is on none any more.
+bool ended_before_crls(Revocations& book, const std::vector<CrlPlace>& places, const RevokedSerial& entry) {
+  bool any = false;
+  for (const CrlPlace& place : places) {
+    const std::string point = place.distribution_point();
+    if (!point.empty() && point != entry.distribution_point && entry.distribution_point != kEveryShard) continue;
+    const auto last = book.last_crl(entry.issuer, point);
+    if (!last || entry.not_after >= last->this_update) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
 SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revocation) {
   std::string earlier;  // what another request has written down
+  std::string place = settings_.crl ? fmt::format("it is on the next CRL: hsmbridge ca crl {}", settings_.name)
+                                    : fmt::format("provider {} publishes no CRL (`crl`)", settings_.name);
   try {
     if (const auto objections = revocation_objections(revocation.predecessor); !objections.empty()) {
       return RefusedForGood{Error{ErrorKind::refused, objections.front()}};
@@ -198,6 +218,9 @@ SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revoc
                               revoked.tbs.validity.not_after,
                               call.order.id.str(),
                               shard_named_by(revoked)};
+    if (ended_before_crls(dependencies_.revocations(), crl_places(), entry)) {
+      place = fmt::format("it ended {}, before the last CRL, and is on no CRL", rfc3339(entry.not_after));
+    }
     if (!dependencies_.revocations().revoke(entry)) {
       const auto before = dependencies_.revocations().revocation(entry.issuer, entry.serial);
       if (before && before->request != entry.request) {
@@ -211,8 +234,7 @@ SubmitAnswer LocalProvider::revoke(const ProviderCall& call, const Revoke& revoc
   Report report;
   report.status = RequestStatus::done;
   report.provider_status = "revoked";
-  report.message = earlier + (settings_.crl ? fmt::format("it is on the next CRL: hsmbridge ca crl {}", settings_.name)
-                                            : fmt::format("provider {} publishes no CRL (`crl`)", settings_.name));
+  report.message = earlier + place;
   report.reference = call.order.predecessor()->reference;
   return Accepted{std::move(report)};
 }

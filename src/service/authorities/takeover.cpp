@@ -449,6 +449,10 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
   const std::string number = x509::parse_serial(serial);
   if (const auto there = store.certified_elsewhere(found.issuer, number)) {
     found.certificate = *there;
+    const auto& crls = found.authority.view.crls;
+    found.ended_before_crls = !crls.empty() && std::all_of(crls.begin(), crls.end(), [&](const auto& crl) {
+      return crl.last && crl.last->this_update > there->not_after;
+    });
     return found;
   }
   throw Error{ErrorKind::not_found,

@@ -62,10 +62,11 @@ struct ForeignCertificate {
   Authority authority;
   std::string issuer;  // as TakenSerial has it
   workflow::CertifiedElsewhere certificate;
+  bool ended_before_crls = false;  // every CRL that is out is later than its end: no CRL has it any more
 };
 ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
                                        const std::string& serial);
-// It is on the CA's next CRL; or it was revoked before for another reason, which stays, and its key is recorded as
+// It is on the CA's next CRL, unless it ended before the last; or it was revoked before for another reason, which stays, and its key is recorded as
 // compromised now. Throws conflict where it is revoked and nothing is new, invalid_input for a word that is no reason or
 // a hold.
 enum class RevokedElsewhere { now, before };

@@ -51,6 +51,19 @@ TEST_CASE_METHOD(OldCa, "a CA that was taken over issues, revokes what it issued
   has(flat(unknown.err), "has taken over no certificate with the serial number ffff");
 }
 
+TEST_CASE_METHOD(OldCa, "what ended before the last CRL is said to be on none when it is revoked") {
+  good(openssl_ca(
+      {"-notext", "-startdate", "20250101000000Z", "-enddate", "20250201000000Z", "-infiles", "leaf.csr"}));
+  REQUIRE(adopt().status == 0);
+  const auto revoked = cli.run({"ca", "revoke", "old", serial(5), "--reason", "superseded", "--yes"});
+  INFO(revoked.out << revoked.err);
+  REQUIRE(revoked.status == 0);
+  has(flat(revoked.err), "it ended 2025-02-01T00:00:00Z, before the last CRL, and is on no CRL");
+  CHECK(cli.run({"ca", "crl", "old", "--json"}).json().at("entries").as_integer() == 2);
+  const auto other = cli.run({"ca", "revoke", "old", serial(4), "--reason", "superseded", "--yes"});
+  has(flat(other.err), "it is on the next CRL: hsmbridge ca crl old");
+}
+
 TEST_CASE_METHOD(OldCa, "typed again it changes nothing, and takes what the other program issued meanwhile") {
   REQUIRE(adopt().status == 0);
   const std::string crl = cli.read("published.crl");

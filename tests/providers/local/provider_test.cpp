@@ -490,6 +490,20 @@ TEST_CASE_METHOD(Publishing,
   CHECK(ca::crl_number_of(read_file(settings.crl->file), x509::parse_certificate(anchor)) == 4);
 }
 
+TEST_CASE_METHOD(Publishing, "what ended before the last CRL is said to be on none, and is on none") {
+  const Bytes der = issued();
+  const Instant end = x509::parse_certificate(der).tbs.validity.not_after;
+  clock.advance(end - clock.now() + 1s);
+  const auto word = [&] { return as<Accepted>(revoke(der)).report.message; };
+  SECTION("no CRL is out yet") { CHECK(word() == "it is on the next CRL: hsmbridge ca crl issuing"); }
+  SECTION("the last one is later than its end") {
+    provider->publish_crl("", clock.now());
+    CHECK(word() == "it ended " + rfc3339(end) + ", before the last CRL, and is on no CRL");
+    clock.advance(1h);
+    CHECK(provider->publish_crl("", clock.now()).entries == 0);
+  }
+}
+
 TEST_CASE_METHOD(Publishing,
                  "a revocation is found again after a lost answer, and another CA's certificate is refused") {
   const Bytes der = issued();

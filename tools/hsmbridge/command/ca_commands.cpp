@@ -273,9 +273,12 @@ ExitCode revoke_foreign(Invocation& invocation) {
       "hsmbridge.ca-revoke/1",
       Json::object({{"name", found.authority.name}, {"serial", certificate.serial}, {"reason", *reason}}),
       fmt::format("{} is revoked\n", certificate.serial));
-  invocation.output.note(how == service::RevokedElsewhere::before
-                             ? "it was revoked before, and that stays; its key is recorded as compromised now"
-                             : fmt::format("it is on the next CRL: hsmbridge ca crl {}", safe(name)));
+  invocation.output.note(
+      how == service::RevokedElsewhere::before
+          ? "it was revoked before, and that stays; its key is recorded as compromised now"
+      : found.ended_before_crls
+          ? fmt::format("it ended {}, before the last CRL, and is on no CRL", rfc3339(certificate.not_after))
+          : fmt::format("it is on the next CRL: hsmbridge ca crl {}", safe(name)));
   return ExitCode::done;
 }
 
