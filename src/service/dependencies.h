@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "workflow/ports/provider.h"
 #include "workflow/ports/records.h"
+#include "workflow/ports/revocations.h"
 #include "workflow/ports/token.h"
 
 #include <memory>
@@ -36,6 +37,7 @@ class Dependencies {
   virtual std::vector<Bytes> anchors(const workflow::Order& order) = 0;
   // The store's, lent to the thread that asks.
   virtual workflow::Records& records() = 0;
+  virtual workflow::Revocations& revocations() = 0;  // likewise
   // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
   // order in the store names one too, and whoever can write the store could name any.
   virtual std::vector<std::string> hook_of(const std::string& profile) = 0;

@@ -8,6 +8,7 @@
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
 #include "workflow/machine/lifecycle.h"
+#include "workflow/ports/serial_numbers.h"
 #include "x509/asn1/bounds.h"
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"
@@ -98,18 +99,40 @@ bool is_still_there(Dependencies& world, const workflow::Order& order, const wor
   return !provider_of(world, order)->capabilities().result_once;
 }
 
+// Why nobody who looks at revocations accepts what is below this CA, as far as it is known here; "" where nothing is.
+std::string why_unfit(Dependencies& world, const x509::Certificate& authority) {
+  const std::string name = authority.subject().to_string();
+  if (compromised(&world.records(), x509::spki_hash(authority.spki()))) {
+    return fmt::format("the key of \"{}\" is recorded as compromised", name);
+  }
+  const std::string serial = x509::serial_text(authority.serial());
+  const auto record = world.records().certificate(hex(sha256(authority.der)));
+  const bool is_revoked = (record && record->status == workflow::status::kRevoked) ||
+                          world.revocations().revocation(workflow::issuer_id(authority.issuer()), serial);
+  if (!is_revoked) return {};
+  return fmt::format("the certificate of \"{}\" (serial number {}) is revoked", name, serial);
+}
+
+// `left_out`: why no path may lead through CAs that it could lead through.
 x509::Expectation expectation_of(Dependencies& world, const workflow::Order& order, const workflow::Verifying& state,
-                                 const Chain& chain) {
+                                 const Chain& chain, std::vector<std::string>& left_out) {
+  const auto add = [&](std::vector<x509::Certificate>& to, const x509::Certificate& authority) {
+    std::string why = usable("what is recorded of", "CAs", [&] { return why_unfit(world, authority); });
+    if (why.empty()) return to.push_back(authority);
+    if (std::find(left_out.begin(), left_out.end(), why) == left_out.end()) left_out.push_back(std::move(why));
+  };
   const auto& draft = state.prepared.draft;
   auto expected = service::expectation_of(order, draft);
   for (const auto& name : state.accepted) {
     if (x509::finding_kind(name).acceptable) expected.accept.push_back(name);
   }
   // Ours first: only so many are looked at, and what came from outside may be more.
-  if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
-  expected.intermediates.insert(expected.intermediates.end(), chain.certificates.begin(), chain.certificates.end());
-  expected.anchors =
-      parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }));
+  if (!draft.issuer.empty()) add(expected.intermediates, x509::parse_certificate(draft.issuer));
+  for (const auto& one : chain.certificates) add(expected.intermediates, one);
+  for (const auto& one :
+       parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }))) {
+    add(expected.anchors, one);
+  }
   return expected;
 }
 
@@ -251,9 +274,10 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   Chain chain;
   std::optional<x509::Answer> answer;
   std::optional<std::string> late_begin;  // where the answer is to wait
+  std::vector<std::string> unfit_above;
   try {
     chain = read_chain(issued.chain);
-    const auto expected = expectation_of(world, order, *state, chain);
+    const auto expected = expectation_of(world, order, *state, chain, unfit_above);
     answer = judged(*certificate, expected, now);
     const auto& accept = expected.accept;
     if (!answer && std::find(accept.begin(), accept.end(), kBeginsLate) == accept.end()) {
@@ -284,6 +308,11 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   if (const auto fault = compromised(&world.records(), record.spki)) {
     fatal = true;
     findings.push_back({fault->name, true, fault->explanation});
+  }
+  // It was approved, or is signed elsewhere, and its CA was revoked since. Another path may lead around that.
+  if (answer && answer->chain.empty() && !unfit_above.empty()) {
+    fatal = true;
+    findings.push_back({"issuer-unfit", true, x509::bounded(joined(unfit_above, "; "))});
   }
   if (auto changed = name_of_ca_changed(order, *certificate)) {
     fatal = true;

@@ -82,6 +82,7 @@ class ScriptedWorld final : public service::Dependencies {
   }
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
   workflow::Records& records() override { return store_; }
+  workflow::Revocations& revocations() override { return store_; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   service::ReleaseTerms wanted;  // of every profile
   service::ReleaseTerms release_terms(const workflow::Order&) override { return wanted; }

@@ -33,6 +33,7 @@ class BrokenWorld : public service::Dependencies {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   Records& records() override { return store; }
+  Revocations& revocations() override { return store; }
   std::vector<std::string> hook_of(const std::string&) override { return hook; }
   service::ReleaseTerms release_terms(const Order&) override { return {}; }
   const Clock& clock() const override { return time; }

@@ -1,10 +1,12 @@
 // What becomes of a certificate that came back, and of one that cannot be checked.
 #include "base/error.h"
 #include "service/effects/effects.h"
+#include "service/requests/resolve.h"
 #include "support/memory/memory_store.h"
 #include "support/orders.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
+#include "workflow/ports/serial_numbers.h"
 #include "x509/content/requested_content.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -116,6 +118,7 @@ class Answered final : public service::Dependencies {
     return trusted;
   }
   Records& records() override { return store_; }
+  Revocations& revocations() override { return store_; }
   // What the provider issues is in the store already, as the answer to that request.
   void store_as_answer_to(const std::string& request) {
     CertificateRecord record;
@@ -124,6 +127,7 @@ class Answered final : public service::Dependencies {
     store_.put(record);
   }
   void put(const KeyRecord& record) { store_.record_key(record, "test", "{}", "uid:alice", now); }
+  void put(const CertificateRecord& record) { store_.put(record); }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   service::ReleaseTerms release_terms(const Order&) override { return {}; }
   const Clock& clock() const override { return clock_; }
@@ -255,6 +259,73 @@ TEST_CASE("the certificate of a key that was compromised while it was waited for
   CHECK(failed->findings.front().name == "key-compromised");
   CHECK(failed->findings.front().fatal);
   CHECK(outcome.certificate.value().status == status::kQuarantined);
+}
+
+TEST_CASE("what was in flight when its CA was revoked, or that one's key compromised, is not installed") {
+  Answered answered;
+  answered.state().prepared.draft.issuer = answered.intermediate.certificate().der;
+  REQUIRE(std::holds_alternative<Verified>(answered.run().event.value()));
+  const auto& authority = answered.intermediate.certificate();
+  const std::string serial = x509::serial_text(authority.serial());
+  const auto revoke_here = [&] {
+    answered.revocations().revoke({issuer_id(authority.issuer()), serial, 4, answered.now,
+                                   authority.tbs.validity.not_after, "REVOCATION"});
+  };
+  const std::string is_revoked = "the certificate of \"CN=Intermediate\" (serial number " + serial + ") is revoked";
+  std::string why;
+  SECTION("revoked by a CA of this bridge") {
+    revoke_here();
+    why = is_revoked;
+  }
+  SECTION("revoked by another provider") {
+    CertificateRecord record;
+    record.fingerprint = hex(sha256(authority.der));
+    record.request = RequestId("ANOTHER");
+    record.status = status::kRevoked;
+    answered.put(record);
+    why = is_revoked;
+  }
+  SECTION("its key is compromised") {
+    KeyRecord key;
+    key.token = "ca";
+    key.spki = x509::spki_hash(authority.spki());
+    key.status = status::kCompromised;
+    answered.put(key);
+    why = "the key of \"CN=Intermediate\" is recorded as compromised";
+  }
+  SECTION("the key of its root is compromised") {
+    KeyRecord key;
+    key.token = "ca";
+    key.spki = x509::spki_hash(answered.root.certificate().spki());
+    key.status = status::kCompromised;
+    answered.put(key);
+    why = "the key of \"CN=Root\" is recorded as compromised";
+  }
+  const EffectOutcome outcome = answered.run();
+  const auto* failed = std::get_if<VerificationFailed>(&outcome.event.value());
+  REQUIRE(failed != nullptr);
+  CHECK(failed->findings.front() == Finding{"issuer-unfit", true, why});
+  CHECK(outcome.certificate.value().status == status::kQuarantined);
+  // Nobody who looks at revocations accepts it, whatever is accepted here.
+  answered.claim.record.state = Quarantined{failed->certificate, failed->findings};
+  CHECK_THROWS_WITH(service::proved_acceptance(answered, answered.claim.record, {"issuer-unfit"}, "it is needed"),
+                    "issuer-unfit can never be accepted: nothing was changed");
+}
+
+TEST_CASE("a path leads around a certificate of the CA that was revoked") {
+  Answered answered;
+  const auto& before = answered.intermediate.certificate();
+  const Bytes now = answered.root
+                        .issue(answered.intermediate.signer().subject_public_key_info(),
+                               TestAuthority::authority_content("CN=Intermediate"))
+                        .der;
+  answered.revocations().revoke({issuer_id(before.issuer()), x509::serial_text(before.serial()), 4, answered.now,
+                                 before.tbs.validity.not_after, "REVOCATION"});
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+  answered.provider_->issued.chain.push_back(now);
+  const EffectOutcome outcome = answered.run();
+  CHECK(std::holds_alternative<Verified>(outcome.event.value()));
+  CHECK(outcome.certificate.value().chain.front() == now);
 }
 
 TEST_CASE("a CA that is renewed keeps its name to the byte") {

@@ -45,6 +45,7 @@ class Wiring final : public service::Workplace {
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
   std::vector<Bytes> anchors(const workflow::Order& order) override;
   workflow::Records& records() override { return stores_->lent(); }
+  workflow::Revocations& revocations() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
   service::ReleaseTerms release_terms(const workflow::Order& order) override;
   std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
