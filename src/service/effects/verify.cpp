@@ -203,7 +203,8 @@ std::optional<std::string> name_of_ca_changed(const workflow::Order& order, cons
   const x509::Name before = x509::parse_certificate(old->der).subject();
   if (before.der() == certificate.subject().der()) return std::nullopt;
   return fmt::format(
-      "the CA is called \"{}\" in the certificate that it renews, and not by the same bytes here (\"{}\")",
+      "the CA is called \"{}\" in the certificate that it renews, and not by the same bytes here (\"{}\"): what it has "
+      "issued and revoked would be another CA's; have it certified under the old name",
       before.to_string(), certificate.subject().to_string());
 }
 

@@ -345,6 +345,11 @@ TEST_CASE("a CA that is renewed keeps its name to the byte") {
   const auto* failed = std::get_if<VerificationFailed>(&event);
   REQUIRE(failed != nullptr);
   CHECK(failed->findings.front().name == "ca-name-changed");
+  CHECK(failed->findings.front().explanation.find("have it certified under the old name") != std::string::npos);
+  // Its own CRLs and what it issued would not be its any more.
+  answered.claim.record.state = Quarantined{failed->certificate, failed->findings};
+  CHECK_THROWS_WITH(service::proved_acceptance(answered, answered.claim.record, {"ca-name-changed"}, "it is the same"),
+                    "ca-name-changed can never be accepted: nothing was changed");
 }
 
 TEST_CASE("a provider that looks up is told what our store has as another request's answer") {
