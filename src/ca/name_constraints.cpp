@@ -239,8 +239,8 @@ bool reads_like_host(std::string_view word) {
   const std::size_t dot = word.find_last_of('.');
   if (dot == std::string_view::npos || dot == 0) return false;
   const std::string_view last = word.substr(dot + 1);
-  return last.size() > 1 && std::any_of(last.begin(), last.end(),
-                                        [](unsigned char c) { return c >= 0x80 || std::isalpha(c) != 0; });
+  return last.size() > 1 &&
+         std::any_of(last.begin(), last.end(), [](unsigned char c) { return c >= 0x80 || std::isalpha(c) != 0; });
 }
 
 std::string_view without_dots(std::string_view word) {

@@ -44,6 +44,7 @@ Json approval(const service::ApprovalView& view) {
   Json json = task_json(view.task);
   json.set("text", view.task.text);
   json.set("meta_data", view.task.note);
+  if (!view.task.summary.empty()) json.set("summary", view.task.summary);
   if (!view.task.note_signed.empty()) json.set("meta_data_signed", view.task.note_signed);
   if (view.judged) {
     json.set("compared_with", view.compared);

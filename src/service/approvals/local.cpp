@@ -195,7 +195,7 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
   workflow::ApprovalTask task;
   task.id = order.id.str();
   task.title = title_of(prepared.draft);
-  task.note = prepared.draft.summary;
+  task.summary = prepared.draft.summary;
   task.payload = prepared.draft.to_be_signed.empty() ? prepared.draft.csr : prepared.draft.to_be_signed;
   // Two requests may have the same CSR as their draft, and be for different certificates.
   task.payload_sha256 = workflow::asked_digest(order, prepared);
@@ -325,9 +325,14 @@ LocalQuestion question_in(std::string_view text) {
 
 ShownDraft shown_draft(const LocalQuestion& question, Instant now) {
   auto decoded = decoded_of(question, now);
-  ShownDraft shown{title_of(question.prepared.draft), workflow::draft_digest(question.prepared.draft),
-                   joined(decoded.facts, "; "),       std::move(decoded.text),
-                   std::move(decoded.deviations),     std::move(decoded.objections)};
+  const auto& draft = question.prepared.draft;
+  ShownDraft shown{title_of(draft),
+                   workflow::draft_digest(draft),
+                   draft.summary,
+                   joined(decoded.facts, "; "),
+                   std::move(decoded.text),
+                   std::move(decoded.deviations),
+                   std::move(decoded.objections)};
   return shown;
 }
 

@@ -52,6 +52,7 @@ LocalQuestion question_in(std::string_view text);
 // What a draft says, decoded from its bytes, for whoever commands it (`request command`); no approval need be wanted.
 struct ShownDraft {
   std::string title, sha256;  // in one line; hex
+  std::string summary;        // with what linters and the provider say of it
   std::string order;          // what the order says beside it
   std::string text;
   std::vector<std::string> deviations, objections;

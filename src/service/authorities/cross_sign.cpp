@@ -121,8 +121,8 @@ void find_earlier(workflow::Store& store, const std::string& provider, const x50
   // A CA with two of them has one that nobody looks after.
   throw Error{ErrorKind::conflict, fmt::format("request {} brought this cross-certificate, and put it somewhere else",
                                                elsewhere->request.str())}
-      .hint(fmt::format("for another copy: hsmbridge cert export {} --chain leaf --out {}", elsewhere->fingerprint.substr(0, 12),
-                        planned.file.string()));
+      .hint(fmt::format("for another copy: hsmbridge cert export {} --chain leaf --out {}",
+                        elsewhere->fingerprint.substr(0, 12), planned.file.string()));
 }
 
 std::filesystem::path beside(const std::filesystem::path& certificate, const std::string& name) {

@@ -26,6 +26,7 @@ struct ApprovalTask {
   std::string text;                 // everything that the payload says
   std::string note;                 // what came with the payload, escaped: no approver's signature covers it
   std::string note_signed;          // "yes", "no", or why it was not checked; "" for no way to tell
+  std::string summary = {};         // of a draft that is approved here: a vote covers it with the draft
   // The request that the note names, where a bridge wrote it. Anybody may write any note.
   struct Origin {
     std::string request;

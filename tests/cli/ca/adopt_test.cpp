@@ -52,8 +52,7 @@ TEST_CASE_METHOD(OldCa, "a CA that was taken over issues, revokes what it issued
 }
 
 TEST_CASE_METHOD(OldCa, "what ended before the last CRL is said to be on none when it is revoked") {
-  good(openssl_ca(
-      {"-notext", "-startdate", "20250101000000Z", "-enddate", "20250201000000Z", "-infiles", "leaf.csr"}));
+  good(openssl_ca({"-notext", "-startdate", "20250101000000Z", "-enddate", "20250201000000Z", "-infiles", "leaf.csr"}));
   REQUIRE(adopt().status == 0);
   const auto revoked = cli.run({"ca", "revoke", "old", serial(5), "--reason", "superseded", "--yes"});
   INFO(revoked.out << revoked.err);

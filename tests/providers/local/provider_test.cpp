@@ -495,7 +495,9 @@ TEST_CASE_METHOD(Publishing, "what ended before the last CRL is said to be on no
   const Instant end = x509::parse_certificate(der).tbs.validity.not_after;
   clock.advance(end - clock.now() + 1s);
   const auto word = [&] { return as<Accepted>(revoke(der)).report.message; };
-  SECTION("no CRL is out yet") { CHECK(word() == "it is on the next CRL: hsmbridge ca crl issuing"); }
+  SECTION("no CRL is out yet") {
+    CHECK(word() == "it is on the next CRL: hsmbridge ca crl issuing");
+  }
   SECTION("the last one is later than its end") {
     provider->publish_crl("", clock.now());
     CHECK(word() == "it ended " + rfc3339(end) + ", before the last CRL, and is on no CRL");

@@ -158,13 +158,27 @@ TEST_CASE("names outside of what a profile certifies are refused, and kinds of n
     CAPTURE(harmless);
     CHECK(called(harmless) == Strings{});
   }
-  for (const char* read :
-       {"www.example.org.", "www.example.org:443", "example.com www.example.org", "ceo@example.org",
-        "www.ex\xd0\xb0mple.com", "(www.example.org)", "https://example.org", "x:example.org", "example.org:x",
-        "https://example.org:443/", "https://example.org/www.example.com", "https://www.example.com@example.org/",
-        "https://example.org@www.example.com/", "mailto:ceo@example.org", "www.example.com/example.org",
-        "https://www.example.com/?to=example.org", "2001:db8::1", "x:2001:db8::1", "[2001:db8::1]:443",
-        "https://192.0.2.1:443/", "192.0.2.1:x"}) {
+  for (const char* read : {"www.example.org.",
+                           "www.example.org:443",
+                           "example.com www.example.org",
+                           "ceo@example.org",
+                           "www.ex\xd0\xb0mple.com",
+                           "(www.example.org)",
+                           "https://example.org",
+                           "x:example.org",
+                           "example.org:x",
+                           "https://example.org:443/",
+                           "https://example.org/www.example.com",
+                           "https://www.example.com@example.org/",
+                           "https://example.org@www.example.com/",
+                           "mailto:ceo@example.org",
+                           "www.example.com/example.org",
+                           "https://www.example.com/?to=example.org",
+                           "2001:db8::1",
+                           "x:2001:db8::1",
+                           "[2001:db8::1]:443",
+                           "https://192.0.2.1:443/",
+                           "192.0.2.1:x"}) {
     CAPTURE(read);
     CHECK(called(read).size() == 1);
   }

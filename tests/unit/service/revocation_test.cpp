@@ -143,7 +143,8 @@ TEST_CASE_METHOD(Fixture, "where the provider cannot tell, a person vouches that
   CHECK(status() == "revoked");
 }
 
-TEST_CASE_METHOD(Fixture, "where a revocation was abandoned, a compromise is a reason to revoke and no note about the key") {
+TEST_CASE_METHOD(Fixture,
+                 "where a revocation was abandoned, a compromise is a reason to revoke and no note about the key") {
   const RevocationReason& compromise = *revocation_reason(kKeyCompromise);
   const auto leaves_key_trusted = [&] {
     record = store->certificate(record.fingerprint).value();

@@ -40,6 +40,12 @@ TEST_CASE("letters that may look like others are marked for whoever approves or 
   CHECK(shown.title == "CSR for CN=www.p\xD0\xB0ypal.com [NOT ASCII, in CN: U+0430]");
 }
 
+TEST_CASE("what the draft says of itself is shown to whoever commands it") {
+  auto question = asked_for("CN=www.example.com");
+  question.prepared.draft.summary = "certificate for CN=www.example.com; lint: w_something";
+  CHECK(service::shown_draft(question, kStart).summary == question.prepared.draft.summary);
+}
+
 TEST_CASE("what somebody typed is quoted where the order is told") {
   auto question = asked_for("CN=www.example.com");
   question.prepared.key.label = R"(web"; goes to "elsewhere)";

@@ -267,15 +267,29 @@ TEST_CASE("what was in flight when its CA was revoked, or that one's key comprom
   REQUIRE(std::holds_alternative<Verified>(answered.run().event.value()));
   const auto& authority = answered.intermediate.certificate();
   const std::string serial = x509::serial_text(authority.serial());
-  const auto revoke_here = [&] {
-    answered.revocations().revoke({issuer_id(authority.issuer()), serial, 4, answered.now,
-                                   authority.tbs.validity.not_after, "REVOCATION"});
-  };
   const std::string is_revoked = "the certificate of \"CN=Intermediate\" (serial number " + serial + ") is revoked";
-  std::string why;
+  const auto is_quarantined = [&](const std::string& why) {
+    const EffectOutcome outcome = answered.run();
+    const auto* failed = std::get_if<VerificationFailed>(&outcome.event.value());
+    REQUIRE(failed != nullptr);
+    CHECK(failed->findings.front() == Finding{"issuer-unfit", true, why});
+    CHECK(outcome.certificate.value().status == status::kQuarantined);
+    // Nobody who looks at revocations accepts it, whatever is accepted here.
+    answered.claim.record.state = Quarantined{failed->certificate, failed->findings};
+    CHECK_THROWS_WITH(service::proved_acceptance(answered, answered.claim.record, {"issuer-unfit"}, "it is needed"),
+                      "issuer-unfit can never be accepted: nothing was changed");
+  };
+  const auto compromise = [&](const x509::Certificate& of) {
+    KeyRecord key;
+    key.token = "ca";
+    key.spki = x509::spki_hash(of.spki());
+    key.status = status::kCompromised;
+    answered.put(key);
+  };
   SECTION("revoked by a CA of this bridge") {
-    revoke_here();
-    why = is_revoked;
+    answered.revocations().revoke(
+        {issuer_id(authority.issuer()), serial, 4, answered.now, authority.tbs.validity.not_after, "REVOCATION"});
+    is_quarantined(is_revoked);
   }
   SECTION("revoked by another provider") {
     CertificateRecord record;
@@ -283,33 +297,16 @@ TEST_CASE("what was in flight when its CA was revoked, or that one's key comprom
     record.request = RequestId("ANOTHER");
     record.status = status::kRevoked;
     answered.put(record);
-    why = is_revoked;
+    is_quarantined(is_revoked);
   }
   SECTION("its key is compromised") {
-    KeyRecord key;
-    key.token = "ca";
-    key.spki = x509::spki_hash(authority.spki());
-    key.status = status::kCompromised;
-    answered.put(key);
-    why = "the key of \"CN=Intermediate\" is recorded as compromised";
+    compromise(authority);
+    is_quarantined("the key of \"CN=Intermediate\" is recorded as compromised");
   }
   SECTION("the key of its root is compromised") {
-    KeyRecord key;
-    key.token = "ca";
-    key.spki = x509::spki_hash(answered.root.certificate().spki());
-    key.status = status::kCompromised;
-    answered.put(key);
-    why = "the key of \"CN=Root\" is recorded as compromised";
+    compromise(answered.root.certificate());
+    is_quarantined("the key of \"CN=Root\" is recorded as compromised");
   }
-  const EffectOutcome outcome = answered.run();
-  const auto* failed = std::get_if<VerificationFailed>(&outcome.event.value());
-  REQUIRE(failed != nullptr);
-  CHECK(failed->findings.front() == Finding{"issuer-unfit", true, why});
-  CHECK(outcome.certificate.value().status == status::kQuarantined);
-  // Nobody who looks at revocations accepts it, whatever is accepted here.
-  answered.claim.record.state = Quarantined{failed->certificate, failed->findings};
-  CHECK_THROWS_WITH(service::proved_acceptance(answered, answered.claim.record, {"issuer-unfit"}, "it is needed"),
-                    "issuer-unfit can never be accepted: nothing was changed");
 }
 
 TEST_CASE("a path leads around a certificate of the CA that was revoked") {

@@ -77,6 +77,7 @@ std::string task_text(const service::ApprovalView& view) {
     fields.add("Asked", rfc3339(*task.asked_at) + (task.key_label.empty() ? "" : " by the HSM's clock"));
   }
   fields.add("SHA-256", task.payload_sha256);
+  fields.add("Draft", safe(task.summary));
   fields.add("Status", safe(task.status));
   fields.add("Compared", safe(view.compared));
   fields.add("Quorum", safe(task.progress.quorum));
@@ -95,6 +96,7 @@ std::string command_text(const std::string& request, const service::ShownDraft& 
   fields.add("Request", request);
   fields.add("What", safe(draft.title));
   fields.add("SHA-256", draft.sha256);
+  fields.add("Draft", safe(draft.summary));
   fields.add("Order", safe(draft.order));
   return fields.text() + draft_text("The draft says:", draft.text, draft.deviations, draft.objections);
 }
