@@ -98,6 +98,13 @@ std::optional<std::uint64_t> SqliteStore::take_crl_number(const std::string& iss
   return number;
 }
 
+bool SqliteStore::is_crl_number_taken(const std::string& issuer, std::uint64_t number) {
+  return database_
+      ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 <> ?", issuer,
+              static_cast<std::int64_t>(number), workflow::kLostCrl)
+      .row();
+}
+
 void SqliteStore::crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) {
   Database::Write write(*database_);
   const auto number = static_cast<std::int64_t>(crl.number);

@@ -132,6 +132,7 @@ class SqliteStore final : public workflow::Store {
                                 Instant ends_after) override;
   std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) override;
   std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published, Instant at) override;
+  bool is_crl_number_taken(const std::string& issuer, std::uint64_t number) override;
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override;
   std::optional<workflow::PublishedCrl> last_crl(const std::string& issuer,
                                                  const std::string& distribution_point) override;

@@ -102,6 +102,9 @@ class FailingStore final : public workflow::Store {
                                                Instant at) override {
     return write([&] { return store_->take_crl_number(issuer, published, at); });
   }
+  bool is_crl_number_taken(const std::string& issuer, std::uint64_t number) override {
+    return store_->is_crl_number_taken(issuer, number);
+  }
   void crl_published(const std::string& issuer, const workflow::PublishedCrl& crl) override {
     write([&] {
       store_->crl_published(issuer, crl);

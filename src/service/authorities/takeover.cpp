@@ -198,12 +198,14 @@ PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::opti
   const bool ours = last && last->sha256 == hex(sha256(der));
   // Of a takeover that was done before, or one that this store published before it became an older copy.
   if (ours && (!given || last->number > *given)) return Place::holds_ours;
-  // A takeover that was interrupted after its first CRL was in its place: publishing the next one tells whether the
-  // number was given here.
+  // A takeover that was interrupted after its first CRL was in its place.
   const bool taken_over = given ? last && last->sha256 == hex(sha256(crl.der))
                                 : !last && !takeover.certificates.empty() &&
                                       store.certified_elsewhere(takeover.issuer, takeover.certificates.front().serial);
-  if (taken_over && (!given || number > *given)) return Place::holds_later_one;
+  // While the CA is suspended this store has signed none after it was restored: a later one is of the lost store, and
+  // what that revoked nobody has told.
+  const bool is_own = !store.suspended(takeover.issuer) && store.is_crl_number_taken(takeover.issuer, number);
+  if (taken_over && is_own && (!given || number > *given)) return Place::holds_later_one;
   occupied(fmt::format("the CRL number {}", number));
   return Place::empty;
 }

@@ -64,6 +64,8 @@ class Revocations {
   // none is taken, where it would not follow `published`, the number of the CRL that is out (0: none is).
   virtual std::optional<std::uint64_t> take_crl_number(const std::string& issuer, std::uint64_t published,
                                                        Instant at) = 0;
+  // Whether a CRL of that number may be this store's: the number was taken here, or that CRL taken over.
+  virtual bool is_crl_number_taken(const std::string& issuer, std::uint64_t number) = 0;
   // The CRL of a number that was taken is out. Throws conflict where it was out before, or was never taken.
   virtual void crl_published(const std::string& issuer, const PublishedCrl& crl) = 0;
   // Of that shard, or with "" the complete one. One number series serves all of them.

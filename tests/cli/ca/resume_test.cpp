@@ -1,6 +1,7 @@
 // A store that was restored from a backup: its CA signs nothing until it was told what the lost one did.
 #include "place.h"
 
+#include <csignal>
 #include <filesystem>
 
 using namespace hsmbridge;
@@ -14,6 +15,7 @@ struct Restored : Place {
     make_both();
     REQUIRE(enroll("www", "www.example.com").status == 0);
     REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+    std::filesystem::copy(cli / "issuing.crl", cli / "before.crl");
     REQUIRE(cli.run({"store", "backup", "backup.db"}).status == 0);
     std::filesystem::rename(cli / "www.pem", cli / "first.pem");
     REQUIRE(enroll("web", "web.example.com").status == 0);
@@ -23,10 +25,12 @@ struct Restored : Place {
     revoke("web.example.com", "superseded");
     REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
     std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
-
+    restore();
+    CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
+  }
+  void restore() const {
     for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
     std::filesystem::copy(cli / "backup.db", cli / "store.db", std::filesystem::copy_options::overwrite_existing);
-    CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
   }
   void revoke(const std::string& name, const std::string& reason) const {
     const Json listed = cli.run({"cert", "list", "--json", "--name", name}).json();
@@ -139,10 +143,48 @@ TEST_CASE_METHOD(Restored, "what the last CRL revokes must be known, and an olde
     CHECK(refused.status == 1);
     has(flat(refused.err), "holds the CRL number 2, and was not touched");
   }
+  SECTION("the CRL of the backup, while the last one is at its place") {
+    const auto refused = resume({"--certificates", "since", "--crl", "before.crl"});
+    CHECK(refused.status == 1);
+    has(flat(refused.err), "holds the CRL number 2, and was not touched");
+  }
+  SECTION("the same, and the number of the last one was taken before the backup") {
+    REQUIRE(cli.other({"sqlite3", "store.db",
+                       "INSERT INTO crls (issuer, number, taken_at) SELECT issuer, 2, taken_at FROM crls"})
+                .status == 0);
+    const auto refused = resume({"--certificates", "since", "--crl", "before.crl"});
+    CHECK(refused.status == 1);
+    has(flat(refused.err), "holds the CRL number 2, and was not touched");
+  }
   SECTION("no CRL") {
     CHECK(resume({"--certificates", "since"}).status == 2);
   }
   CHECK(cli.run({"ca", "crl", "issuing"}).status == 4);
+}
+
+TEST_CASE_METHOD(Restored, "killed at any commit `ca resume` goes on with the same last CRL") {
+  const Words words{"--certificates", "since", "--crl", "last.crl"};
+  for (unsigned passing = 1;; ++passing) {
+    REQUIRE(passing < 20);
+    accept();
+    cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:" + std::to_string(passing));
+    const auto died = resume(words);
+    cli.unset("HSMBRIDGE_FAILPOINT");
+    const auto next = resume(words);
+    INFO(passing << died.err << next.err);
+    // Once its first CRL is written down it is done.
+    if (next.status != 0) has(flat(next.err), "the store itself knows number 3");
+    CHECK(is_revoked("first.pem"));
+    CHECK(is_revoked("since/second.pem"));
+    CHECK(cli.run({"ca", "crl", "issuing", "--check"}).status == 0);
+    if (died.status != 128 + SIGKILL) {
+      REQUIRE(died.status == 0);
+      break;
+    }
+    restore();
+    std::filesystem::copy(cli / "last.crl", cli / "issuing.crl", std::filesystem::copy_options::overwrite_existing);
+  }
+  CHECK(cli.run({"audit", "verify"}).status == 0);
 }
 
 TEST_CASE_METHOD(Restored, "where the last CRL is lost everywhere the numbers go on from one that a person names") {

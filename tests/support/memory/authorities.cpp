@@ -114,6 +114,14 @@ std::optional<std::uint64_t> MemoryStore::take_crl_number(const std::string& iss
   });
 }
 
+bool MemoryStore::is_crl_number_taken(const std::string& issuer, std::uint64_t number) {
+  return read([&](Content& all) {
+    const auto& crls = all.crls[issuer];
+    const auto taken = crls.find(number);
+    return taken != crls.end() && taken->second.sha256 != kLostCrl;
+  });
+}
+
 void MemoryStore::crl_published(const std::string& issuer, const PublishedCrl& crl) {
   write([&](Transaction&, Content& all) {
     auto& crls = all.crls[issuer];

@@ -37,9 +37,13 @@ TEST_CASE_METHOD(AnyStore, "the numbers of an issuer's CRLs go on, and each is p
   CHECK(other->take_crl_number("root", 0, clock.now()) == 2);
   CHECK(other->take_crl_number("issuing", 0, clock.now()) == 1);
   CHECK_FALSE(store->last_crl("root", ""));
+  CHECK(other->is_crl_number_taken("root", 2));
+  CHECK_FALSE(other->is_crl_number_taken("root", 3));
+  CHECK_FALSE(other->is_crl_number_taken("issuing", 2));
   const PublishedCrl second{2, clock.now(), clock.now() + 24h, "aa"};
   store->crl_published("root", second);
   CHECK(other->last_crl("root", "") == second);
+  CHECK(other->is_crl_number_taken("root", 2));
   CHECK_THROWS_AS(store->crl_published("root", second), Error);
   CHECK_THROWS_AS(store->crl_published("root", {3, clock.now(), clock.now(), "bb"}), Error);
   CHECK(store->take_crl_number("root", 0, clock.now()) == 3);
