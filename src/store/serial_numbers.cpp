@@ -170,6 +170,9 @@ void SqliteStore::insert_crl(const std::string& issuer, const workflow::Publishe
 
 namespace {
 
+// The distribution point of the last one of the numbers that are skipped: no CRL is asked for by that.
+constexpr const char* kSkipped = workflow::kEveryShard;
+
 void expect_higher(std::uint64_t next, std::uint64_t highest) {
   if (next > highest + 1) return;
   throw Error{ErrorKind::conflict,
@@ -194,8 +197,12 @@ bool SqliteStore::put_crl(const Takeover& takeover, const workflow::PublishedCrl
         .hint("give the last one that was published; nothing was taken over");
   }
   if (there && row.text(0) == crl.sha256) return false;
+  const bool is_last = !database_
+                            ->query("SELECT 1 FROM crls WHERE issuer = ? AND number > ? AND distribution_point <> ?",
+                                    issuer, static_cast<std::int64_t>(crl.number), kSkipped)
+                            .row();
   // Of shards several numbers in a row may have been given and not be known as published.
-  const bool may_be_last = crl.number == highest || !takeover.shards.empty();
+  const bool may_be_last = is_last || !takeover.shards.empty();
   if (there && row.text(0).empty() && takeover.from == Takeover::From::a_lost_store && may_be_last) {
     database_->run(
         "UPDATE crls SET this_update = ?, next_update = ?, sha256 = ?, distribution_point = ? "
@@ -221,8 +228,8 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
   const std::uint64_t highest = highest_crl_number(issuer);
   const auto is_lost = [&](const std::string& whose, std::uint64_t number) {
     return database_
-        ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ?", whose,
-                static_cast<std::int64_t>(number), workflow::kLostCrl)
+        ->query("SELECT 1 FROM crls WHERE issuer = ? AND number = ? AND sha256 = ? AND distribution_point <> ?", whose,
+                static_cast<std::int64_t>(number), workflow::kLostCrl, kSkipped)
         .row();
   };
   if (takeover.next_crl_number && !takeover.shards.empty()) {
@@ -255,6 +262,11 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
   bool is_new = false;
   for (const workflow::PublishedCrl& crl : all) is_new = put_crl(takeover, crl, at) || is_new;
   return is_new;
+}
+
+void SqliteStore::skip_crl_numbers(const Takeover& takeover, Instant at) {
+  const std::uint64_t last = highest_crl_number(takeover.issuer) + takeover.crl_numbers_to_skip;
+  insert_crl(takeover.issuer, {last, {}, {}, workflow::kLostCrl, kSkipped}, at);
 }
 
 // What a revocation that came from elsewhere means for the records.
@@ -308,7 +320,11 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
       name_distribution_point({takeover.issuer, "", "", at, one.distribution_point, until});
   }
   const bool resumed = tells_everything && resume(takeover.issuer, at);
-  if (taken.nothing() && !resumed) return taken;
+  if (takeover.crl_numbers_to_skip > 0) {
+    skip_crl_numbers(takeover, at);
+  } else if (taken.nothing() && !resumed) {
+    return taken;
+  }
   append_leaf(audit::fact_leaf(kind, fact, actor, at));
   write.commit();
   return taken;

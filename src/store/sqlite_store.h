@@ -219,6 +219,7 @@ class SqliteStore final : public workflow::Store {
   void insert_crl(const std::string& issuer, const workflow::PublishedCrl& crl, Instant at);
   bool put_crl(const workflow::Takeover& takeover, const workflow::PublishedCrl& crl, Instant at);
   bool put_last_crl(const workflow::Takeover& takeover, Instant at);
+  void skip_crl_numbers(const workflow::Takeover& takeover, Instant at);
   bool put(const workflow::RevokedSerial& revoked);  // revocations.cpp
   // restored.cpp
   bool resume(const std::string& issuer, Instant at);

@@ -26,6 +26,10 @@ using Path = std::filesystem::path;
 constexpr std::size_t kMostIndex = std::size_t{256} << 20U;
 constexpr std::size_t kMostCrlOctets = std::size_t{256} << 20U;
 constexpr std::size_t kProofNonce = 32;
+// Where a CA's key is at a provider its lost store may have asked for more CRLs than were published, and one of them may
+// be signed whenever people approve it. Each that was cancelled, refused or drafted again took a number too: at one a
+// minute these are enough for two years, and a number has 63 bits.
+constexpr std::uint64_t kNumbersToSkip = 1'000'000;
 
 x509::Certificate certificate_of(const Authority& authority) {
   if (authority.view.certificate) return x509::parse_certificate(*authority.view.certificate);
@@ -356,6 +360,8 @@ Json fact_of(const PlannedTakeover& planned) {
     fact.set("crl_sha256", crl->sha256);
   }
   if (const auto next = planned.takeover.next_crl_number) fact.set("next_crl_number", static_cast<std::int64_t>(*next));
+  const auto skipped = planned.takeover.crl_numbers_to_skip;
+  if (skipped > 0) fact.set("crl_numbers_skipped", static_cast<std::int64_t>(skipped));
   return fact;
 }
 
@@ -394,6 +400,8 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   planned.inventory = ca::inventory(papers, issuer, log.now());
   planned.takeover = takeover_of(planned.inventory, id, from);
   planned.takeover.next_crl_number = sources.next_crl_number;
+  const bool asks_elsewhere = !planned.authority.view.key_provider.empty();
+  if (asks_elsewhere && from == Takeover::From::a_lost_store) planned.takeover.crl_numbers_to_skip = kNumbersToSkip;
   tell_crls(planned, from);
   expect_scope(planned, store, log.now());
   if (const auto why = store.suspended(id); why && from == Takeover::From::another_program) {
@@ -415,11 +423,6 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   const bool adopted = planned.takeover.from == Takeover::From::another_program;
   done.taken =
       store.take_over(planned.takeover, adopted ? "ca-adopted" : "ca-resumed", fact_of(planned), actor.name, log.now());
-  // Where its key is at a provider the lost store may have asked for one more CRL, which is signed whenever people
-  // approve it: its number is not given again.
-  if (!adopted && !planned.authority.view.key_provider.empty()) {
-    store.take_crl_number(planned.takeover.issuer, 0, log.now());
-  }
   // The next CRL is compared with the one in its place.
   bool holds_ours = true;
   for (const PlannedTakeover::Crl& crl : planned.crls) {

@@ -6,6 +6,7 @@
 #include "workflow/ports/revocations.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ struct Takeover {
   std::vector<PublishedCrl> shards = {};
   // Where the last one is lost: the number that the next one gets.
   std::optional<std::uint64_t> next_crl_number = std::nullopt;
+  // So many numbers of CRLs more than are known the lost store may have given: they are not given again.
+  std::uint64_t crl_numbers_to_skip = 0;
 };
 
 // What was new here.
@@ -57,7 +60,7 @@ class Takeovers {
   virtual ~Takeovers() = default;
 
   // All of it that is not known yet, or nothing, in one transaction with the leaf `kind` and `fact`, which is left out
-  // where nothing is new. Serial numbers are taken for good, the numbers of CRLs go on from there. A revocation that is
+  // where nothing is new (numbers that are skipped are). Serial numbers are taken for good, the numbers of CRLs go on from there. A revocation that is
   // known stays as it was written down first; by another one the certificate of that number is revoked here too, and
   // with the reason keyCompromise its key is compromised, whoever has it. Throws conflict for a serial number that was given here (from
   // another_program) or that ends at another time than was said before, and for a CRL that cannot be the last one: its

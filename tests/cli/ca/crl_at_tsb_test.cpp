@@ -2,6 +2,7 @@
 #include "quorum.h"
 
 #include <csignal>
+#include <filesystem>
 #include <functional>
 
 using namespace hsmbridge;
@@ -212,6 +213,28 @@ TEST_CASE("a CA at a TSB is taken over, and its first CRL here is a request too"
   INFO(asked.out << asked.err);
   place.finish(Bench::id_in(asked));
   has(place.crl_text(), "Serial Number: 1001");
+}
+
+TEST_CASE("a CA at a TSB of a restored store gives no number that the lost one may have asked for") {
+  Lists place(0);
+  const Cli& cli = place.bench.cli();
+  place.finish(Bench::id_in(place.crl()));
+  REQUIRE(place.bench.run({"store", "backup", "backup.db"}).status == 0);
+  place.finish(Bench::id_in(place.crl()));
+  std::filesystem::copy(cli / "issuing.crl", cli / "last.crl");
+  for (const char* side : {"hsmbridge.db-wal", "hsmbridge.db-shm"}) std::filesystem::remove(cli / side);
+  std::filesystem::copy(cli / "backup.db", cli / "hsmbridge.db", std::filesystem::copy_options::overwrite_existing);
+  REQUIRE(place.bench.run({"store", "accept-restored"}).status == 0);
+  const auto resumed =
+      place.bench.run({"ca", "resume", "issuing", "--certificates", place.certificate, "--crl", "last.crl", "--yes"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  has(flat(resumed.out), "1000000 numbers of CRLs are left out");
+  has(place.audit(), "crl_numbers_skipped");
+  const auto next = place.crl();
+  INFO(next.out << next.err);
+  place.finish(Bench::id_in(next));
+  has(place.crl_text(), "crlNumber=0x0F4243");
 }
 
 TEST_CASE("a CA at a TSB that publishes no CRL says so") {

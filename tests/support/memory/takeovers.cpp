@@ -78,11 +78,12 @@ bool take_crl(Content& all, const Takeover& takeover) {
   if (const auto next = takeover.next_crl_number) {
     if (*next == 1 && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
     const auto before = crls.find(*next - 1);
-    if (before != crls.end() && before->second.sha256 == kLostCrl) return false;
+    const bool is_known = before != crls.end() && before->second.sha256 == kLostCrl;
+    if (is_known && before->second.distribution_point != kEveryShard) return false;
     if (*next <= highest + 1) throw Error{ErrorKind::conflict, "numbers up to that were given"};
     Instant known{};
     for (const auto& [number, one] : crls) {
-      if (!one.sha256.empty()) known = one.this_update;
+      if (!one.sha256.empty() && one.distribution_point.empty()) known = one.this_update;
     }
     crls[*next - 1] = {*next - 1, known, known, kLostCrl};
     return true;
@@ -91,7 +92,9 @@ bool take_crl(Content& all, const Takeover& takeover) {
   const PublishedCrl& crl = *takeover.crl;
   const auto there = crls.find(crl.number);
   if (there != crls.end() && there->second.sha256 == crl.sha256) return false;
-  const bool unpublished = there != crls.end() && there->second.sha256.empty() && crl.number == highest;
+  const bool is_last = std::all_of(crls.upper_bound(crl.number), crls.end(),
+                                   [](const auto& one) { return one.second.distribution_point == kEveryShard; });
+  const bool unpublished = there != crls.end() && there->second.sha256.empty() && is_last;
   if (crl.number <= highest && !(unpublished && takeover.from == Takeover::From::a_lost_store)) {
     throw Error{ErrorKind::conflict, "the CRL is not the last one"};
   }
@@ -127,10 +130,16 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
         taken.crl = take_crl(all, takeover);
         resumed = tells_everything && !all.restorations.empty() &&
                   all.resumed.emplace(takeover.issuer, all.restorations.size()).second;
-        if (!taken.nothing() || resumed) all.leaf(audit::fact_leaf(kind, fact, actor, at));
+        const bool skips = takeover.crl_numbers_to_skip > 0;
+        if (skips) {
+          auto& crls = all.crls[takeover.issuer];
+          const std::uint64_t last = (crls.empty() ? 0 : crls.rbegin()->first) + takeover.crl_numbers_to_skip;
+          crls[last] = {last, {}, {}, kLostCrl, kEveryShard};
+        }
+        if (!taken.nothing() || resumed || skips) all.leaf(audit::fact_leaf(kind, fact, actor, at));
         return taken;
       },
-      [&](const TakenOver& taken) { return !taken.nothing() || resumed; });
+      [&](const TakenOver& taken) { return !taken.nothing() || resumed || takeover.crl_numbers_to_skip > 0; });
 }
 
 std::optional<CertifiedElsewhere> MemoryStore::certified_elsewhere(const std::string& issuer,

@@ -253,6 +253,48 @@ TEST_CASE_METHOD(Takeovers, "a CRL that was taken a number for and not published
   CHECK(store->last_crl("old", "") == takeover.crl);
 }
 
+TEST_CASE_METHOD(Takeovers,
+                 "numbers that a lost store may have given are not given again, whatever it was told before") {
+  take();
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 43);  // a CRL that waits for its signature
+  restore();
+  takeover.from = Takeover::From::a_lost_store;
+  takeover.crl_numbers_to_skip = 1000;
+  const auto before = leaves();
+  CHECK(take() == TakenOver{});
+  CHECK(leaves() == before + 1);
+  CHECK(store->last_crl("old", "") == takeover.crl);
+  CHECK_FALSE(store->is_crl_number_taken("old", 1043));
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 1044);
+  CHECK(take() == TakenOver{});
+  CHECK(leaves() == before + 2);
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 2045);
+}
+
+TEST_CASE_METHOD(Takeovers, "after numbers were skipped the one that waited may turn out to be the last, or be lost") {
+  take();
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 43);
+  restore();
+  takeover.from = Takeover::From::a_lost_store;
+  takeover.crl_numbers_to_skip = 1000;
+  take();
+  restore();
+  SECTION("it was published") {
+    takeover.crl = PublishedCrl{43, clock.now(), clock.now() + 24h, "bb"};
+    CHECK(take() == TakenOver{0, 0, true});
+    CHECK(store->last_crl("old", "") == takeover.crl);
+    CHECK(store->take_crl_number("old", 0, clock.now()) == 2044);
+  }
+  SECTION("it is lost") {
+    takeover.crl.reset();
+    takeover.next_crl_number = 1045;
+    CHECK(take() == TakenOver{0, 0, true});
+    REQUIRE(store->last_crl("old", ""));
+    CHECK(store->last_crl("old", "")->sha256 == workflow::kLostCrl);
+    CHECK(store->take_crl_number("old", 0, clock.now()) == 2045);
+  }
+}
+
 TEST_CASE("no program takes back what a CA did elsewhere") {
   TempFolder folder;
   FakeClock clock;

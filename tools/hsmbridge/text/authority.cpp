@@ -160,6 +160,10 @@ std::string takeover_text(const service::PlannedTakeover& planned, const service
   if (planned.left_out > 0) fields.add("Not read", fmt::format("{} files without a certificate", planned.left_out));
   std::string text = fields.text();
   if (done.published) text += made_crls_text(planned.authority.name, *done.published);
+  if (takeover.crl_numbers_to_skip > 0) {
+    text += fmt::format("{} numbers of CRLs are left out: the lost store may have asked for CRLs with them\n",
+                        takeover.crl_numbers_to_skip);
+  }
   if (!planned.authority.view.key_provider.empty()) {
     text += fmt::format("its next CRL is a request there: hsmbridge ca crl {}\n", safe(planned.authority.name));
   }
