@@ -174,7 +174,7 @@ namespace {
 constexpr const char* kSkipped = workflow::kEveryShard;
 
 void expect_higher(std::uint64_t next, std::uint64_t highest) {
-  if (next > highest + 1) return;
+  if (next > highest) return;
   throw Error{ErrorKind::conflict,
               fmt::format("the next CRL cannot have the number {}: numbers up to {} were given", next, highest)}
       .hint("name one that is higher than any that was ever published; nothing was taken over");
@@ -232,10 +232,15 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
                 static_cast<std::int64_t>(number), workflow::kLostCrl, kSkipped)
         .row();
   };
+  // The one that is lost has the number before the next. Where this store gave that one to a CRL, it has the next.
+  const auto lost_number = [&] { return std::max(*takeover.next_crl_number - 1, highest + 1); };
+  const auto is_known = [&] {
+    return is_lost(issuer, *takeover.next_crl_number - 1) || is_lost(issuer, *takeover.next_crl_number);
+  };
   if (takeover.next_crl_number && !takeover.shards.empty()) {
-    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
+    if (is_known()) return false;
     expect_higher(*takeover.next_crl_number, highest);
-    std::uint64_t number = *takeover.next_crl_number - 1;
+    std::uint64_t number = lost_number();
     for (workflow::PublishedCrl one : takeover.shards) {
       const auto last = last_crl(issuer, one.distribution_point);
       one.this_update = one.next_update = last ? last->this_update : Instant{};
@@ -248,12 +253,12 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
     // None was published elsewhere: the numbers here go on, or begin.
     const bool none = *takeover.next_crl_number == 1;
     if (none && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
-    if (is_lost(issuer, *takeover.next_crl_number - 1)) return false;
+    if (is_known()) return false;
     expect_higher(*takeover.next_crl_number, highest);
     // What the last one that is known says is kept on the next one.
     const auto last = last_crl(issuer, "");
     const Instant known = last ? last->this_update : Instant{};
-    insert_crl(issuer, {*takeover.next_crl_number - 1, known, known, workflow::kLostCrl}, at);
+    insert_crl(issuer, {lost_number(), known, known, workflow::kLostCrl}, at);
     return true;
   }
   std::vector<workflow::PublishedCrl> all = takeover.shards;

@@ -37,7 +37,8 @@ struct Takeover {
   std::optional<PublishedCrl> crl;  // the last one
   // The last ones of the shards; where they are lost, next_crl_number is the number that the first of these gets.
   std::vector<PublishedCrl> shards = {};
-  // Where the last one is lost: the number that the next one gets.
+  // Where the last one is lost: the number that the next one gets; or one more, where this store has given the number
+  // before it.
   std::optional<std::uint64_t> next_crl_number = std::nullopt;
   // So many numbers of CRLs more than are known the lost store may have given: they are not given again.
   std::uint64_t crl_numbers_to_skip = 0;

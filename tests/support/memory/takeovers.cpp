@@ -65,9 +65,13 @@ template <class Content>
 bool take_crl(Content& all, const Takeover& takeover) {
   auto& crls = all.crls[takeover.issuer];
   const std::uint64_t highest = crls.empty() ? 0 : crls.rbegin()->first;
+  const auto is_lost = [&](std::uint64_t number) {
+    const auto there = crls.find(number);
+    return there != crls.end() && there->second.sha256 == kLostCrl && there->second.distribution_point != kEveryShard;
+  };
   if (takeover.next_crl_number && !takeover.shards.empty()) {
-    std::uint64_t number = *takeover.next_crl_number - 1;
-    if (number <= highest) throw Error{ErrorKind::conflict, "numbers up to that were given"};
+    if (*takeover.next_crl_number <= highest) throw Error{ErrorKind::conflict, "numbers up to that were given"};
+    std::uint64_t number = std::max(*takeover.next_crl_number - 1, highest + 1);
     for (PublishedCrl one : takeover.shards) {
       one.number = number++;
       crls[one.number] = one;
@@ -77,15 +81,14 @@ bool take_crl(Content& all, const Takeover& takeover) {
   for (const PublishedCrl& one : takeover.shards) crls[one.number] = one;
   if (const auto next = takeover.next_crl_number) {
     if (*next == 1 && (highest == 0 || takeover.from == Takeover::From::another_program)) return false;
-    const auto before = crls.find(*next - 1);
-    const bool is_known = before != crls.end() && before->second.sha256 == kLostCrl;
-    if (is_known && before->second.distribution_point != kEveryShard) return false;
-    if (*next <= highest + 1) throw Error{ErrorKind::conflict, "numbers up to that were given"};
+    if (is_lost(*next - 1) || is_lost(*next)) return false;
+    if (*next <= highest) throw Error{ErrorKind::conflict, "numbers up to that were given"};
     Instant known{};
     for (const auto& [number, one] : crls) {
       if (!one.sha256.empty() && one.distribution_point.empty()) known = one.this_update;
     }
-    crls[*next - 1] = {*next - 1, known, known, kLostCrl};
+    const std::uint64_t lost = std::max(*next - 1, highest + 1);
+    crls[lost] = {lost, known, known, kLostCrl};
     return true;
   }
   if (!takeover.crl) return false;

@@ -201,7 +201,7 @@ TEST_CASE_METHOD(Takeovers, "what collides is refused, and nothing of it is writ
 TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the number that a person names") {
   store->take_crl_number("old", 0, clock.now());
   store->crl_published("old", {1, clock.now() - 1h, clock.now(), "aa"});
-  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, {}, 2};
+  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, {}, 1};
   refused("were given");
   takeover.next_crl_number = 100;
   CHECK(take() == TakenOver{0, 0, true});
@@ -210,6 +210,18 @@ TEST_CASE_METHOD(Takeovers, "a CA whose last CRL is lost counts on from the numb
   CHECK(store->last_crl("old", "")->sha256 == workflow::kLostCrl);
   CHECK(store->last_crl("old", "")->this_update == clock.now() - 1h);
   CHECK(store->take_crl_number("old", 0, clock.now()) == 100);
+}
+
+TEST_CASE_METHOD(Takeovers, "the number that a person names may follow the last one that was given here") {
+  store->take_crl_number("old", 0, clock.now());
+  store->crl_published("old", {1, clock.now() - 1h, clock.now(), "aa"});
+  takeover = {"old", Takeover::From::a_lost_store, {}, {}, {}, {}, 2};
+  CHECK(take() == TakenOver{0, 0, true});
+  REQUIRE(store->last_crl("old", ""));
+  CHECK(store->last_crl("old", "")->sha256 == workflow::kLostCrl);
+  CHECK(store->last_crl("old", "")->this_update == clock.now() - 1h);
+  CHECK(store->take_crl_number("old", 0, clock.now()) == 3);  // number 1 has its CRL, so the lost one is number 2
+  CHECK(take() == TakenOver{});
 }
 
 TEST_CASE_METHOD(Takeovers,
