@@ -108,6 +108,7 @@ class Comparison {
       }
       return;
     }
+    note_address(certificate, place);
     const bool self_issued = same_ca(certificate.subject(), issuer_.subject());
     const auto found = all_.find(serial);
     if (found == all_.end()) {
@@ -121,6 +122,17 @@ class Comparison {
       found->second.subject = certificate.subject().to_string();
       found->second.key = x509::spki_hash(certificate.spki());
       found->second.holder = holder_of(certificate.content());
+    }
+  }
+
+  // Where whoever verifies it looks for its revocation. What a lost store knows (`known`) was issued by this program, which
+  // publishes all that it revokes.
+  void note_address(const x509::Certificate& certificate, const std::string& place) {
+    const bool is_over = certificate.tbs.validity.not_after < now_;
+    if (sources_.index || sources_.known || is_over || certificate.der == issuer_.der) return;
+    for (const x509::Extension& extension : certificate.tbs.extensions) {
+      if (extension.oid != x509::oids::kCrlDistributionPoints) continue;
+      addresses_.try_emplace(prefixed(place, [&] { return x509::crl_urls(extension.value); }), place);
     }
   }
 
@@ -161,6 +173,7 @@ class Comparison {
       refuse_another_place(x509::parse_crl(file.der).tbs);
       return x509::parse_crl(file.der);
     });
+    refuse_other_addresses(file.name, list.tbs);
     inventory_.crl = last_of(file, list.tbs);
     inventory_.crl->only_authorities = is_only_of_authorities(list.tbs);
     if (inventory_.crl->only_authorities) expect_no_others(file.name, list.tbs.this_update);
@@ -253,15 +266,41 @@ class Comparison {
 
   // A CRL that says where it is may be one partition of several, which look the same. An index tells what is revoked.
   void refuse_another_place(const x509::TbsCertList& list) const {
-    if (!list.issuing_distribution_point || sources_.index) return;
-    const auto& urls = list.issuing_distribution_point->urls;
-    if (urls.empty() || std::find(urls.begin(), urls.end(), sources_.crl_url) != urls.end()) return;
+    const auto& point = list.issuing_distribution_point;
+    if (!point || !point->names_place || sources_.index || is_ours(point->urls)) return;
     throw Error{ErrorKind::invalid_input,
                 fmt::format("it says that it is the CRL at {}, and may be one of several that each revoke a part",
-                            urls.front())}
-        .hint(
-            "where it is the only one, name that address as `url` under `crl`; where there are more, let the old "
-            "program publish a complete CRL, or give its index");
+                            spoken_place(point->urls))}
+        .hint((point->urls.empty() ? ""
+                                   : "where it is the only one, name that address as `url` under `crl`; where there "
+                                     "are more, ") +
+              std::string("let the old program publish a complete CRL, or give its index"));
+  }
+
+  // What is revoked of a certificate stands on the CRL at the address that it names: another one says nothing of it. An
+  // index says it.
+  void refuse_other_addresses(const std::string& crl, const x509::TbsCertList& list) const {
+    const auto& point = list.issuing_distribution_point;
+    for (const auto& [urls, place] : addresses_) {
+      if (is_ours(urls)) continue;
+      if (point && std::find_first_of(urls.begin(), urls.end(), point->urls.begin(), point->urls.end()) != urls.end()) {
+        continue;
+      }
+      throw Error{ErrorKind::invalid_input, fmt::format("{} names the CRL at {}, and nothing says that {} is that one: "
+                                                        "what is revoked may be on another",
+                                                        place, spoken_place(urls), crl)}
+          .hint((urls.empty() ? "" : "where it is, name that address as `url` under `crl`; else ") +
+                std::string("give the index of the old program, which says what is revoked"));
+    }
+  }
+
+  // Whether one of them is where the CRL of the CA is published.
+  bool is_ours(const std::vector<std::string>& urls) const {
+    return !sources_.crl_url.empty() && std::find(urls.begin(), urls.end(), sources_.crl_url) != urls.end();
+  }
+
+  static std::string spoken_place(const std::vector<std::string>& urls) {
+    return urls.empty() ? "a place that is no URL" : urls.front();
   }
 
   // What this program publishes is complete, or of a CA of CAs: a part of what a CA revokes cannot be continued.
@@ -288,6 +327,7 @@ class Comparison {
   const Instant now_;
   std::map<std::string, IssuedBefore> all_;
   std::map<std::string, std::pair<Bytes, std::string>> ders_;         // by serial number, and where each came from
+  std::map<std::vector<std::string>, std::string> addresses_;         // that certificates name, and the first that does
   std::map<std::string, RevokedBefore> entries_;                      // of the CRL
   std::map<std::string, std::pair<std::string, Instant>> of_shards_;  // whose, and its thisUpdate
   std::vector<std::string> problems_;

@@ -66,7 +66,8 @@ struct Inventory {
 };
 
 // Throws conflict with every contradiction, a line each; invalid_input for what cannot be read, is of another CA, or is
-// a CRL that cannot be continued: partitioned, indirect, a delta, without a number or with one beyond 2^63.
+// a CRL that cannot be continued: partitioned, indirect, a delta, without a number or with one beyond 2^63; and without
+// an index for one at another address than crl_url, or than the certificates that have not ended name.
 Inventory inventory(const InventorySources& sources, const x509::Certificate& issuer, Instant now);
 
 }  // namespace hsmbridge::ca

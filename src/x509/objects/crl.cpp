@@ -35,6 +35,7 @@ IssuingDistributionPoint decode_issuing_distribution_point(const Extension& exte
   point.is_critical = extension.critical;
   der::Reader fields = der::inside(extension.value, der::kSequence, "issuingDistributionPoint");
   if (const auto name = fields.optional(der::context_constructed(0), "distributionPoint")) {
+    point.names_place = true;
     point.urls = urls_of_distribution_point(name->content);
   }
   // DER leaves out what is FALSE: of one that does not the limits are not clear.

@@ -23,6 +23,7 @@ struct RevokedCertificate {
 // RFC 5280 §5.2.5.
 struct IssuingDistributionPoint {
   std::vector<std::string> urls;
+  bool names_place = false;  // by URLs or otherwise
   bool is_critical = false;
   bool only_authorities = false;  // onlyContainsCACerts
   bool has_limits = false;        // others: users' certificates or some reasons alone, or indirect

@@ -231,6 +231,26 @@ TEST_CASE_METHOD(OldCa, "a folder of certificates is enough where there is no in
   CHECK(judged(4).status == 0);
 }
 
+TEST_CASE_METHOD(OldCa, "without an index the CRL must be the one that the certificates name") {
+  std::string config = cli.read("openssl.cnf");
+  const std::string leaf = "basicConstraints = CA:FALSE\n";
+  REQUIRE(config.find(leaf) != std::string::npos);
+  cli.write("openssl.cnf",
+            config.insert(config.find(leaf), "crlDistributionPoints = URI:http://old.example.com/part3.crl\n"));
+  issue(1);
+  publish();
+  const Words words{"--certificates", "newcerts", "--crl", "last.pem"};
+  const auto refused = adopt(words);
+  CHECK(refused.status == 2);
+  has(flat(refused.err),
+      "1005.pem names the CRL at http://old.example.com/part3.crl, and nothing says that last.pem is");
+  untouched();
+  configure(", url: 'http://old.example.com/part3.crl', read_back: false");
+  const auto adopted = adopt(words);
+  INFO(adopted.err);
+  CHECK(adopted.status == 0);
+}
+
 TEST_CASE_METHOD(OldCa, "a CA that never published a CRL begins with number 1, and does so once") {
   cli.write("index.txt", "V\t270101000000Z\t\t1000\tunknown\t/CN=leaf\n");
   for (int time = 0; time < 2; ++time) {

@@ -41,16 +41,18 @@ struct OldCa {
                                            *issuer.certificate, kAlgorithm);
     return {"crl.pem", ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow)};
   }
-  ca::InventorySources::File certificate(const std::string& serial, const std::string& name, Entity* by = nullptr) {
+  ca::InventorySources::File certificate(const std::string& serial, const std::string& name, Entity* by = nullptr,
+                                         const std::vector<x509::Extension>& more = {}, Instant end = kEnd) {
     Entity& signer = by == nullptr ? issuer : *by;
     Profile profile = server("CN=" + serial);
-    profile.validity.not_after = kEnd;
+    profile.validity.not_after = end;
     x509::CertificateFields fields = x509::fields_for_issuer(*signer.certificate);
     fields.serial = from_hex(serial);
     fields.validity = profile.validity;
     fields.spki = signer.signer.subject_public_key_info();
     fields.content = profile.content;
     fields.content.subject = x509::Name::parse("CN=" + serial);
+    fields.content.other_extensions = more;
     fields.algorithm = &kAlgorithm;
     const Bytes tbs = x509::build_tbs_certificate(fields);
     return {name, x509::assemble(tbs, kAlgorithm, signer.signer.sign(tbs, kAlgorithm))};
@@ -123,6 +125,86 @@ TEST_CASE_METHOD(OldCa, "a CRL that names another place may be one of several, u
   says(why(), "it is the CRL at http://ca.example.com/part3.crl, and may be one of several");
   sources.crl_url = fields.distribution_point;
   CHECK(taken().revoked.size() == 1);
+}
+
+TEST_CASE_METHOD(OldCa,
+                 "a CRL at a place that is no URL may be one of several too, unless an index tells what is revoked") {
+  const auto of = [&](const Bytes& place) {
+    const auto extension = [](const char* oid, const Bytes& value) {
+      return der::sequence(der::oid(x509::Oid{oid}), der::octet_string(value));
+    };
+    const Bytes name = der::sequence(der::constructed(der::context_constructed(0), place));
+    const Bytes extensions = der::sequence(extension("2.5.29.20", der::integer(7)), extension("2.5.29.28", name));
+    const Bytes tbs = der::sequence(der::integer(1), x509::algorithm_identifier(kAlgorithm),
+                                    issuer.certificate->subject().der(), der::time(kNow - 24h), der::time(kNow + 24h),
+                                    der::constructed(der::context_constructed(0), extensions));
+    return x509::assemble(tbs, kAlgorithm, issuer.signer.sign(tbs, kAlgorithm));
+  };
+  const Bytes part = x509::Name::parse("CN=CRL3, CN=Old CA").der();
+  const Bytes directory_name = der::constructed(der::context_constructed(0), der::constructed(0xa4, part));
+  const Bytes relative_name = der::constructed(der::context_constructed(1), Bytes{});
+  for (const Bytes& place : {directory_name, relative_name}) {
+    sources.index = {line("10")};
+    sources.certificates.clear();
+    sources.crl->der = of(place);
+    CHECK(taken().crl->number == 7);
+    sources.index.reset();
+    sources.certificates = {certificate("10", "10.pem")};
+    says(why(), "it is the CRL at a place that is no URL, and may be one of several");
+  }
+}
+
+TEST_CASE_METHOD(OldCa, "a CRL is taken without an index where it is the one that the certificates name") {
+  const auto naming = [&](const std::vector<std::string>& urls, Instant end = kEnd) {
+    return certificate("11", "11.pem", nullptr, {x509::crl_distribution_points(urls)}, end);
+  };
+  const std::string url = "http://ca.example.com/issuing.crl";
+  const std::string other = "http://ca.example.com/part3.crl";
+  const std::string refused = "11.pem names the CRL at " + other + ", and nothing says that crl.pem is that one";
+  sources.index.reset();
+  sources.crl_url = url;
+  SECTION("at the address under `crl`") {
+    sources.certificates = {naming({"ldap:///CN=CRL", url})};
+    CHECK(taken().revoked.size() == 1);
+  }
+  SECTION("at another one") {
+    sources.certificates = {certificate("10", "10.pem"), naming({other})};
+    says(why(), refused);
+    sources.known = [](const std::string&) { return std::optional<Instant>(); };  // what this program has issued
+    CHECK(taken().revoked.size() == 1);
+  }
+  SECTION("at another one, and no address is under `crl`") {
+    sources.crl_url.clear();
+    sources.certificates = {naming({other})};
+    says(why(), refused);
+  }
+  SECTION("at another one, and an index tells what is revoked") {
+    sources.index = {revoked("11", kNow - 48h, 1)};
+    sources.certificates = {naming({other})};
+    CHECK(taken().revoked.size() == 1);
+  }
+  SECTION("at another one, and it has ended") {
+    sources.certificates = {naming({other}, kNow - 1h)};
+    CHECK(taken().revoked.size() == 1);
+  }
+  SECTION("at a place that is no URL") {
+    const Bytes place = der::constructed(
+        der::context_constructed(0),
+        der::constructed(der::context_constructed(0), der::constructed(0xa4, x509::Name::parse("CN=CRL3").der())));
+    const x509::Extension points{x509::oids::kCrlDistributionPoints, false, der::sequence(der::sequence(place))};
+    sources.certificates = {certificate("11", "11.pem", nullptr, {points})};
+    says(why(), "11.pem names the CRL at a place that is no URL, and nothing says that crl.pem is that one");
+  }
+  SECTION("a partition that is at the address under `crl`, and a certificate of another one") {
+    ca::CrlFields fields{7, kNow - 24h, kNow + 24h, {{Bytes{0x11}, kNow - 48h, 1}}};
+    fields.distribution_point = url;
+    const Bytes tbs = ca::crl_to_be_signed(fields, *issuer.certificate, kAlgorithm);
+    sources.crl->der = ca::signed_crl(tbs, *issuer.certificate, issuer.signer, kAlgorithm, kNow);
+    sources.certificates = {naming({url})};
+    CHECK(taken().revoked.size() == 1);
+    sources.certificates.push_back(certificate("12", "12.pem", nullptr, {x509::crl_distribution_points({other})}));
+    says(why(), "12.pem names the CRL at " + other);
+  }
 }
 
 TEST_CASE_METHOD(OldCa, "what the last CRL still revokes after its end stays on one CRL more, and no longer") {
