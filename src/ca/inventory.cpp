@@ -125,8 +125,8 @@ class Comparison {
     }
   }
 
-  // Where whoever verifies it looks for its revocation. What a lost store knows (`known`) was issued by this program, which
-  // publishes all that it revokes.
+  // Where whoever verifies it looks for its revocation. What a lost store has issued (`known`) is on the CRLs of this
+  // program, which says all that it revokes.
   void note_address(const x509::Certificate& certificate, const std::string& place) {
     const bool is_over = certificate.tbs.validity.not_after < now_;
     if (sources_.index || sources_.known || is_over || certificate.der == issuer_.der) return;

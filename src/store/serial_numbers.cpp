@@ -302,7 +302,8 @@ void SqliteStore::follow(const workflow::RevokedSerial& revoked, const Cause& ca
 workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::string& kind, const Json& fact,
                                            const std::string& actor, Instant at) {
   Database::Write write(*database_);
-  const bool tells_everything = takeover.from == Takeover::From::a_lost_store || serials_taken(takeover.issuer) == 0;
+  const bool is_new_here = serials_taken(takeover.issuer) == 0 && highest_crl_number(takeover.issuer) == 0;
+  const bool tells_everything = takeover.from == Takeover::From::a_lost_store || is_new_here;
   workflow::TakenOver taken;
   for (const CertifiedElsewhere& one : takeover.certificates) {
     if (put(takeover, one, at)) {

@@ -26,9 +26,9 @@ using Path = std::filesystem::path;
 constexpr std::size_t kMostIndex = std::size_t{256} << 20U;
 constexpr std::size_t kMostCrlOctets = std::size_t{256} << 20U;
 constexpr std::size_t kProofNonce = 32;
-// Where a CA's key is at a provider its lost store may have asked for more CRLs than were published, and one of them may
-// be signed whenever people approve it. Each that was cancelled, refused or drafted again took a number too: at one a
-// minute these are enough for two years, and a number has 63 bits.
+// Where a CA's key is at a provider its lost store may have asked for more CRLs than were published, and one of them
+// may be signed whenever people approve it. Each that was cancelled, refused or drafted again took a number too: at one
+// a minute these are enough for two years almost, and a number has 63 bits.
 constexpr std::uint64_t kNumbersToSkip = 1'000'000;
 
 x509::Certificate certificate_of(const Authority& authority) {
@@ -348,6 +348,35 @@ void expect_scope(const PlannedTakeover& planned, workflow::Store& store, Instan
   throw Error{ErrorKind::conflict, why + ": nothing was taken over"}.hint(hint);
 }
 
+// Whether anything tells that the CA has worked under this program before: what the store knows of it, or a serial log.
+bool has_worked_here(const Authority& authority, const std::string& issuer, workflow::Store& store) {
+  workflow::RequestQuery asked;
+  asked.provider = authority.name;
+  asked.most = 1;
+  const bool has_numbers = store.serials_taken(issuer) > 0 || store.is_crl_number_taken(issuer, 1);
+  if (has_numbers || store.last_crl(issuer, "") || !store.page(asked).empty()) return true;
+  const auto& log = authority.view.serial_log;
+  if (!log) return false;
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(*log, failure);
+  return failure ? failure != std::errc::no_such_file_or_directory : size > 0;
+}
+
+// In a store that was restored a CA waits until it was told what the lost one did. One that was never here has done
+// nothing there, unless the lost store had taken it over since the backup: nothing tells that.
+void expect_new_here(PlannedTakeover& planned, workflow::Store& store) {
+  const auto why = store.suspended(planned.takeover.issuer);
+  if (!why || planned.takeover.from == Takeover::From::a_lost_store) return;
+  const std::string& name = planned.authority.name;
+  if (has_worked_here(planned.authority, planned.takeover.issuer, store)) {
+    throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", name, *why)}.hint(
+        fmt::format("hsmbridge ca resume {}", name));
+  }
+  planned.inventory.notes.push_back(fmt::format(
+      "{}. Where the lost store had taken over this CA already, it may have issued: then type ca resume {} instead",
+      *why, name));
+}
+
 Json fact_of(const PlannedTakeover& planned) {
   const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
   Json fact = Json::object({{"provider", planned.authority.name},
@@ -404,10 +433,7 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   if (asks_elsewhere && from == Takeover::From::a_lost_store) planned.takeover.crl_numbers_to_skip = kNumbersToSkip;
   tell_crls(planned, from);
   expect_scope(planned, store, log.now());
-  if (const auto why = store.suspended(id); why && from == Takeover::From::another_program) {
-    throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", planned.authority.name, *why)}.hint(
-        fmt::format("hsmbridge ca resume {}", planned.authority.name));
-  }
+  expect_new_here(planned, store);
   for (PlannedTakeover::Crl& crl : planned.crls) {
     const auto given = number_of(planned.takeover, crl.to);
     crl.place = place_of(crl, given, planned.takeover, issuer, store);

@@ -231,6 +231,48 @@ TEST_CASE_METHOD(OldCa, "a folder of certificates is enough where there is no in
   CHECK(judged(4).status == 0);
 }
 
+TEST_CASE_METHOD(OldCa, "in a store that was restored a CA is taken over that was never there") {
+  const auto restore = [&] {
+    REQUIRE(cli.other({"sqlite3", "store.db", "INSERT INTO restored VALUES (1, 0, 'a test')"}).status == 0);
+    REQUIRE(cli.run({"store", "accept-restored"}).status == 0);
+  };
+  const auto is_refused = [&] {
+    const auto refused = adopt();
+    CHECK(refused.status == 4);
+    has(flat(refused.err), "the CA old is suspended");
+    has(flat(refused.err), "hsmbridge ca resume old");
+  };
+  REQUIRE(cli.run({"store", "init"}).status == 0);
+  restore();
+  SECTION("nothing is known of it") {
+    const auto adopted = adopt();
+    INFO(adopted.out << adopted.err);
+    REQUIRE(adopted.status == 0);
+    has(flat(adopted.err), "Where the lost store had taken over this CA already");
+    has(crl_text(), "crlNumber=0x2B");
+    CHECK(adopt().status == 0);
+    restore();
+    is_refused();
+  }
+  SECTION("a request was made there") {
+    CHECK(cli.run({"enroll", "--profile", "server", "--new-key", "www", "--subject", "CN=www.example.com", "--san",
+                   "dns:www.example.com"})
+              .status == 3);
+    is_refused();
+  }
+  SECTION("its serial log tells that it has signed here") {
+    std::string config = cli.read("hsmbridge.yaml");
+    const std::string line = "    certificate: old.pem\n";
+    REQUIRE(config.find(line) != std::string::npos);
+    cli.write("hsmbridge.yaml", config.insert(config.find(line), "    serial_log: old.log\n"));
+    cli.write("old.log", "V\t270101000000Z\t\t2000\tunknown\t/CN=leaf\n");
+    is_refused();
+    untouched();
+    cli.write("old.log", "");
+    CHECK(adopt().status == 0);
+  }
+}
+
 TEST_CASE_METHOD(OldCa, "without an index the CRL must be the one that the certificates name") {
   std::string config = cli.read("openssl.cnf");
   const std::string leaf = "basicConstraints = CA:FALSE\n";

@@ -112,8 +112,8 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
   bool resumed = false;
   return write(
       [&](Transaction& transaction, Content& all) {
-        const bool tells_everything =
-            takeover.from == Takeover::From::a_lost_store || all.serials[takeover.issuer].empty();
+        const bool is_new_here = all.serials[takeover.issuer].empty() && all.crls[takeover.issuer].empty();
+        const bool tells_everything = takeover.from == Takeover::From::a_lost_store || is_new_here;
         TakenOver taken;
         for (const CertifiedElsewhere& one : takeover.certificates) {
           if (take(all, takeover, one)) {

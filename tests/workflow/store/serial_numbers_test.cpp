@@ -255,6 +255,10 @@ TEST_CASE_METHOD(Takeovers, "what another program did says nothing of what a los
   takeover.revoked.clear();
   take();
   CHECK_FALSE(store->suspended("new"));
+  takeover.issuer = "numbered";
+  store->take_crl_number("numbered", 0, clock.now());
+  take();
+  CHECK(store->suspended("numbered"));
 }
 
 TEST_CASE_METHOD(Takeovers, "a CRL that was taken a number for and not published may be the last one of a lost store") {
