@@ -88,12 +88,17 @@ Document Document::parse(std::string_view text, std::string name, std::filesyste
   auto state = std::make_shared<State>();
   state->name = std::move(name);
   state->folder = std::move(folder);
+  state->sha256 = hsmbridge::sha256(as_bytes(text));
   read_yaml(text, *state);
   return Document(std::move(state));
 }
 
 Section Document::root() const {
   return Section(state_, state_->root, "", Place{});
+}
+
+const Bytes& Document::sha256() const {
+  return state_->sha256;
 }
 
 void Document::finish() {

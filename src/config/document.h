@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "config/secret_source.h"
@@ -37,6 +38,8 @@ class Document {
   static Document parse(std::string_view text, std::string name, std::filesystem::path folder);
 
   Section root() const;
+  // SHA-256 of the text that was parsed: by it a file that was changed since is known.
+  const Bytes& sha256() const;
   // Throws one invalid_input with every problem found, in the order of the file: one line each in the message, and one
   // detail "problem" each. Afterwards a section that reports a problem late throws by itself.
   void finish();

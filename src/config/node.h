@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "config/document.h"
 
 #include <set>
@@ -40,6 +41,7 @@ struct Document::State {
 
   std::string name;
   std::filesystem::path folder;
+  Bytes sha256;  // of the text
   Section::Node root;
   std::vector<Problem> problems;
   bool finished = false;

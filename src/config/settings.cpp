@@ -518,6 +518,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   refuse_audit(root);
   root.finish();
   document.finish();
+  settings.sha256 = document.sha256();
   return settings;
 }
 

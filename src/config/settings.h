@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "config/document.h"
 #include "config/secret_source.h"
@@ -166,6 +167,7 @@ struct PersonSettings {
 // Thread rule: values; the sections in them are for one thread at a time.
 struct Settings {
   std::filesystem::path file;  // "" when there is no configuration
+  Bytes sha256;                // of its text, as it was read
   StoreSettings store;
   std::vector<TokenSettings> tokens;  // each list in the order of the file
   std::vector<ProviderSettings> providers;

@@ -2,7 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/unicode.h"
@@ -204,9 +203,9 @@ Equipment equipped(std::unique_ptr<Workplace> place, Watcher& watcher) {
   Equipment equipment;
   equipment.place = std::move(place);
   equip(equipment, watcher);
-  const auto& file = equipment.place->settings().file;
+  const auto& settings = equipment.place->settings();
   equipment.store->append_audit(
-      "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
+      "configuration-read", Json::object({{"file", settings.file.string()}, {"sha256", hex(settings.sha256)}}).dump(),
       equipment.place->actor().name, equipment.place->clock().now());
   return equipment;
 }

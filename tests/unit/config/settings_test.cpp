@@ -344,6 +344,7 @@ TEST_CASE("a configuration that everybody may change is denied") {
              Existing::refuse);
   const Settings settings = read_settings(file);
   CHECK(settings.file == file);
+  CHECK(settings.sha256 == sha256(read_file(file)));
   CHECK(settings.token("").module == folder.path() / "m.so");
   REQUIRE(::chmod(file.c_str(), 0646) == 0);
   CHECK(thrown([&] { read_settings(file); }).kind() == ErrorKind::denied);

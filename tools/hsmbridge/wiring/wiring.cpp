@@ -136,9 +136,7 @@ Wiring::Wiring(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       clock_(clock_of_process()),
       actor_(actor_of_process()),
-      stores_(std::make_shared<Stores>(settings_, *clock_)) {
-  if (!settings_->file.empty()) configuration_ = sha256(read_file(settings_->file));
-}
+      stores_(std::make_shared<Stores>(settings_, *clock_)) {}
 
 Wiring::~Wiring() = default;
 
@@ -335,7 +333,7 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
 
 // A process that runs for months must not release what the people that are named now would not.
 void Wiring::expect_configuration_as_read() const {
-  if (settings_->file.empty() || sha256(read_file(settings_->file)) == configuration_) return;
+  if (settings_->file.empty() || sha256(read_file(settings_->file)) == settings_->sha256) return;
   throw Error{
       ErrorKind::unavailable,
       fmt::format("{} was changed since this process read it, and says who releases what", settings_->file.string())}

@@ -80,11 +80,10 @@ class Wiring final : public service::Workplace {
   std::function<void()> lane_check(const std::string& lane);
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
-  // Throws unavailable where its file says something else now.
+  // Throws unavailable where its file is not the one that was read.
   void expect_configuration_as_read() const;
 
   const std::shared_ptr<const config::Settings> settings_;
-  Bytes configuration_;  // SHA-256 of its file, as it was read
   // Shared with what may record later than this object lives.
   const std::shared_ptr<std::once_flag> no_log_told_ = std::make_shared<std::once_flag>();
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
