@@ -58,8 +58,9 @@ std::optional<workflow::EventBody> against_approvals(Dependencies& world, const 
   } catch (...) {
     const auto error = current_error();
     if (error.kind() == ErrorKind::refused) return refused(ErrorKind::refused, error.message());
-    return not_accepted(ErrorKind::unavailable, fmt::format("who may approve for profile {} cannot be read: {}",
-                                                            order.profile, error.message()));
+    return not_accepted(ErrorKind::unavailable,
+                        fmt::format("who may approve for profile {} is not known: {}{}{}", order.profile,
+                                    error.message(), error.hint().empty() ? "" : ": ", error.hint()));
   }
   if (!order.wants_approval()) return std::nullopt;
   const auto standing = workflow::approval_standing(order, *prepared, now);

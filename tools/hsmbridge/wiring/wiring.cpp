@@ -340,10 +340,10 @@ void Wiring::expect_configuration_as_read() const {
       .hint("let it be read again: systemctl reload hsmbridge, or SIGHUP to `hsmbridge run`");
 }
 
+// Also of an order that wants nobody's word: what its profile and its provider want may be what was changed.
 service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
+  expect_configuration_as_read();
   auto terms = service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
-  const bool wanted = terms.approval || terms.command || order.wants_approval() || order.wants_command;
-  if (wanted) expect_configuration_as_read();
   for (const auto& person : settings_->people) {
     if (service::is_account_of(order.created_by, person)) terms.requesters.push_back(person.name);
   }

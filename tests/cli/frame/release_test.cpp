@@ -1,0 +1,58 @@
+// What a process wants before it submits a request, by the configuration that it read.
+#include "base/error.h"
+#include "support/cli/cli.h"
+#include "tools/hsmbridge/wiring/wiring.h"
+#include "workflow/machine/order.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+
+using namespace hsmbridge;
+using test::Cli;
+
+namespace {
+
+struct Configured {
+  Cli place;
+  workflow::Order order;
+
+  Configured() {
+    place.write("key", "secret\n");
+    order.provider = "tsb";
+    order.profile = "server";
+  }
+  // `more`: of the profile.
+  std::filesystem::path write(const std::string& more = "") const {
+    return place.write(
+        "c.yaml", "store: {path: " + (place / "s.db").string() + "}\ntokens:\n  web: {module: " +
+                      Cli::module().string() + ", uri: \"pkcs11:token=web\", pin: \"file:web.pin\"}\nproviders:\n" +
+                      "  tsb: {type: securosys-tsb, url: \"https://127.0.0.1:1\", ca: ca.pem, api_keys: " +
+                      "{key_operation: \"file:key\"}, sign_key: ca}\npeople:\n" +
+                      "  alice: {public_key: alice.pub, accounts: [alice, asmith]}\n" +
+                      "profiles:\n  server: {provider: tsb, token: web" + more + ", anchors: [ca.pem]}\n");
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Configured, "nothing is released by a configuration that is not the one that is there") {
+  const auto wiring = cli::Wiring::open(write());
+  const auto terms = wiring->release_terms(order);
+  CHECK_FALSE(terms.approval);
+  CHECK_FALSE(terms.command);
+  write(", operator_command: true");
+  const auto refused = [&] {
+    try {
+      wiring->release_terms(order);
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::unavailable);
+      return error.message();
+    }
+    return std::string("released");
+  };
+  CHECK(refused().find("was changed since this process read it") != std::string::npos);
+  CHECK(cli::Wiring::open(place / "c.yaml")->release_terms(order).command);
+  write();  // as it was
+  CHECK(refused() == "released");
+}
