@@ -344,7 +344,7 @@ ApprovalView view_of(const LocalQuestion& question, const std::string& person,
   auto decoded = decoded_of(question, now);
   view.task.text = std::move(decoded.text);
   view.compared = fmt::format(
-      "what {} requested at {} from provider {} with profile {}, round {}{}; {}", order.created_by,
+      "what {} requested at {} from provider {} with profile {}, round {}{}; {}", workflow::who_asked(order),
       rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
       order.approval->environment == "real" ? "" : "; " + order.approval->environment, joined(decoded.facts, "; "));
   view.ours = true;

@@ -277,6 +277,7 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   order.what = std::move(renewal);
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;
+  order.asked_by = wish.asked_by;
   order.approval = wish.approval;
   order.wants_command = old.wants_command || wish.wants_command;
   journal_order(store, order, timing);
@@ -383,9 +384,10 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   const auto terms = release_terms_of(needs.settings, profile, old.provider);
+  const Asking asking{actor.name, &old};
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name,
-                   approval_terms_of(needs.settings, terms, store, {actor.name, &old}, now),
-                   wants_command(needs.settings, profile, old.provider)};
+                   approval_terms_of(needs.settings, terms, store, asking, now),
+                   wants_command(needs.settings, profile, old.provider), asked_by(needs.settings, asking)};
   if (!wanted.brought) wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));

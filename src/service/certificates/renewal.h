@@ -58,6 +58,7 @@ struct RenewalWish {
   std::string created_by;
   std::optional<workflow::ApprovalTerms> approval = {};  // of the profile as it is now
   bool wants_command = false;                            // also where the request before did not wait for one
+  std::vector<std::string> asked_by = {};                // workflow::Order::asked_by
 };
 // Journals the order to renew: it asks for what the request that brought the certificate asked, at the same provider,
 // for the same targets; its profile may have changed since. `randomness`: at least 7 octets.

@@ -32,7 +32,7 @@ std::string against_requester(const ReleaseTerms& wanted, const workflow::Order&
   const auto person = approval::read_vote(vote).vote.person;
   const auto& asked = wanted.requesters;
   if (std::find(asked.begin(), asked.end(), person) == asked.end()) return {};
-  return fmt::format("{} asked for it ({})", person, order.created_by);
+  return fmt::format("{} asked for it ({})", person, workflow::who_asked(order));
 }
 
 std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now) {

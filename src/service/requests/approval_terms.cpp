@@ -93,38 +93,67 @@ std::string store_identity(workflow::AuditLog& log, const std::string& actor, In
 
 namespace {
 
-// Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for. What a
-// service manager starts for somebody (hsmbridge-as-service) has no login of its own, and is told whose it is: that
-// takes somebody's vote away, and gives nobody one.
+constexpr std::string_view kAccount = "uid:";
+constexpr std::uint32_t kNobody = 0xFFFFFFFF;  // what the kernel says where nobody logged in
+
+// Who logged in, whoever he has become since (sudo): "uid:alice"; "" for a service, which nobody logged in for.
 std::string login_account() {
-  constexpr std::uint32_t kUnset = 0xFFFFFFFF;
-  std::uint32_t uid = kUnset;
-  if (std::ifstream file("/proc/self/loginuid"); !(file >> uid)) uid = kUnset;
-  const char* const told = std::getenv("HSMBRIDGE_ASKED_BY");
-  if (uid == kUnset && told != nullptr) {
-    const std::string_view text = told;
-    const auto end = text.data() + text.size();
-    if (const auto read = std::from_chars(text.data(), end, uid); read.ec != std::errc{} || read.ptr != end) {
-      throw Error{ErrorKind::invalid_input, "HSMBRIDGE_ASKED_BY is no number of a user"};
-    }
-  }
-  return uid == kUnset ? std::string{} : "uid:" + user_name(uid);
+  std::uint32_t uid = kNobody;
+  if (std::ifstream file("/proc/self/loginuid"); !(file >> uid)) return {};
+  return uid == kNobody ? std::string{} : std::string(kAccount) + user_name(uid);
 }
 
-// Who asks now; nobody for a process that goes on by itself.
-std::vector<std::string> asking_accounts(const Asking& asking) {
-  if (!asking.actor.starts_with("uid:")) return {};
-  return {asking.actor, login_account()};
+// What a service manager starts for somebody (hsmbridge-as-service) has no login of its own, and is told whose it is.
+// Nobody vouches for that: it may take a vote away, and must never give anybody one back.
+std::string told_account() {
+  const char* const told = std::getenv("HSMBRIDGE_ASKED_BY");
+  if (told == nullptr || !login_account().empty()) return {};
+  std::uint32_t uid = kNobody;
+  const std::string_view text = told;
+  const auto end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, uid);
+  if (read.ec != std::errc{} || read.ptr != end || uid == kNobody) {
+    throw Error{ErrorKind::invalid_input, fmt::format("HSMBRIDGE_ASKED_BY is '{}', not the number of a user", text)}
+        .hint("hsmbridge-as-service sets it; unset it elsewhere");
+  }
+  return std::string(kAccount) + user_name(uid);
 }
 
 bool is_any_account_of(const std::vector<std::string>& accounts, const config::PersonSettings& person) {
   return std::any_of(accounts.begin(), accounts.end(), [&](const auto& one) { return is_account_of(one, person); });
 }
 
+// Who asks: their accounts, and who of the people was known to ask for the order before, by the accounts of then.
+struct Askers {
+  std::vector<std::string> accounts;
+  std::vector<std::string> people = {};
+
+  // Once, and only what may be a person's: a worker's name is another one after each start.
+  void add(const std::string& account) {
+    const bool is_new = std::find(accounts.begin(), accounts.end(), account) == accounts.end();
+    if (is_new && account.starts_with(kAccount)) accounts.push_back(account);
+  }
+};
+Askers askers_of(const config::Settings& settings, const Asking& asking) {
+  Askers askers;
+  // A process that goes on by itself is nobody's, from whichever login it was started.
+  const bool is_somebodys = asking.actor.starts_with(kAccount);
+  if (is_somebodys) askers.add(asking.actor);
+  if (is_somebodys) askers.add(login_account());
+  const bool is_known = std::any_of(settings.people.begin(), settings.people.end(),
+                                    [&](const auto& person) { return is_any_account_of(askers.accounts, person); });
+  if (is_somebodys) askers.add(told_account());
+  if (const auto* const order = asking.before; order != nullptr && !is_known) {
+    askers.add(order->created_by);
+    for (const auto& account : order->asked_by) askers.add(account);
+    if (order->approval) askers.people = order->approval->requesters;
+  }
+  return askers;
+}
+
 }  // namespace
 
 bool is_account_of(const std::string& actor, const config::PersonSettings& person) {
-  constexpr std::string_view kAccount = "uid:";
   if (!actor.starts_with(kAccount)) return false;
   const std::string_view account = std::string_view(actor).substr(kAccount.size());
   return std::find(person.accounts.begin(), person.accounts.end(), account) != person.accounts.end();
@@ -132,7 +161,7 @@ bool is_account_of(const std::string& actor, const config::PersonSettings& perso
 
 std::string against_account(const std::string& actor, const config::PersonSettings& person,
                             const std::vector<config::PersonSettings>& people) {
-  for (const std::string& account : {actor, login_account()}) {
+  for (const std::string& account : {actor, login_account(), told_account()}) {
     if (is_account_of(account, person)) continue;
     for (const auto& other : people) {
       if (is_account_of(account, other)) {
@@ -143,18 +172,27 @@ std::string against_account(const std::string& actor, const config::PersonSettin
   return {};
 }
 
+std::vector<std::string> asked_by(const config::Settings& settings, const Asking& asking) {
+  auto accounts = askers_of(settings, asking).accounts;
+  std::erase(accounts, asking.actor);
+  return accounts;
+}
+
+std::vector<std::string> requesters_of(const config::Settings& settings, const workflow::Order& order) {
+  std::vector<std::string> people;
+  for (const auto& person : settings.people) {
+    if (is_account_of(order.created_by, person) || is_any_account_of(order.asked_by, person)) {
+      people.push_back(person.name);
+    }
+  }
+  return people;
+}
+
 std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings, const ReleaseTerms& wanted,
                                                          workflow::AuditLog& log, const Asking& asking, Instant at) {
   if (!wanted.approval) return std::nullopt;
   workflow::ApprovalTerms terms{*wanted.approval, {}, store_identity(log, asking.actor, at), wanted.environment};
-  auto accounts = asking_accounts(asking);
-  std::vector<std::string> before;
-  const bool is_known = std::any_of(settings.people.begin(), settings.people.end(),
-                                    [&](const auto& person) { return is_any_account_of(accounts, person); });
-  if (const auto* const order = asking.before; order != nullptr && !is_known) {
-    accounts.push_back(order->created_by);
-    if (order->approval) before = order->approval->requesters;
-  }
+  const auto [accounts, before] = askers_of(settings, asking);
   approval::Decisions without;
   for (const auto& member : approval::members(terms.policy)) {
     const auto& person = settings.person(member.person.name);

@@ -30,6 +30,13 @@ struct Asking {
   // The order of what is renewed: where nobody that is known asks for it (a timer), who asked for that asks for this.
   const workflow::Order* before = nullptr;
 };
+// Their accounts besides the actor's own (workflow::Order::asked_by): the login that became it, or whose it is told to
+// be (HSMBRIDGE_ASKED_BY); where neither actor nor login is known as somebody's, those who asked before. Throws
+// invalid_input for a HSMBRIDGE_ASKED_BY that is none.
+std::vector<std::string> asked_by(const config::Settings& settings, const Asking& asking);
+// Who of the people asked for an order, by the accounts that they have now.
+std::vector<std::string> requesters_of(const config::Settings& settings, const workflow::Order& order);
+
 // What an order is to pin that is given now. Throws refused where there could not be enough approvals without those of
 // who asks.
 std::optional<workflow::ApprovalTerms> approval_terms_of(const config::Settings& settings, const ReleaseTerms& wanted,

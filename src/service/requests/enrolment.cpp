@@ -227,6 +227,7 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   refuse_profile(profile);
   request.wants_command = wants_command(settings, profile, request.provider);
   request.created_by = actor.name;
+  request.asked_by = asked_by(settings, {actor.name});
   const auto terms = release_terms_of(settings, profile, request.provider);
   if (objections == Objections::refused) {  // a check writes nothing
     request.approval = approval_terms_of(settings, terms, store, {actor.name}, bridge.clock().now());

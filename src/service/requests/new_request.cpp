@@ -173,6 +173,7 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   order.id = request_id(now, randomness);
   order.created_at = now;
   order.created_by = request.created_by;
+  order.asked_by = request.asked_by;
   if (request.deadline) order.deadline = now + *request.deadline;
   order.max_age = request.max_age;
   order.approval = request.approval;

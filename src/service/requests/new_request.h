@@ -22,8 +22,9 @@ struct NewRequest {
   std::optional<Duration> deadline;  // from now to the end of waiting
   std::optional<Duration> max_age;   // from draft to signature
   std::optional<workflow::ApprovalTerms> approval;
-  bool wants_command = false;  // an operator's, before it is submitted
-  std::string created_by;      // "uid:alice"
+  bool wants_command = false;              // an operator's, before it is submitted
+  std::string created_by;                  // "uid:alice"
+  std::vector<std::string> asked_by = {};  // workflow::Order::asked_by
 };
 
 // The part of the order that says what is wanted; when and until when comes later.

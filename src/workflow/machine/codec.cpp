@@ -69,9 +69,9 @@ FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor
 FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
 FIELDS(IssueCrl)
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),
-       v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age),
-       v("local_approvals", x.local_approvals), v.some("approval", x.approval), v("wants_command", x.wants_command),
-       v.tagged("kind", x.what))
+       v("created_by", x.created_by), v.some("asked_by", x.asked_by), v("deadline", x.deadline),
+       v("max_age", x.max_age), v("local_approvals", x.local_approvals), v.some("approval", x.approval),
+       v("wants_command", x.wants_command), v.tagged("kind", x.what))
 FIELDS(ApprovalTerms, v("policy", x.policy), v("requesters", x.requesters), v("store", x.store),
        v("environment", x.environment))
 FIELDS(Key, v("uri", x.uri), v("label", x.label), v("cka_id", x.cka_id), v("spki", x.spki), v("made_here", x.made_here),

@@ -1,6 +1,7 @@
 #include "workflow/machine/order.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/objects/certificate.h"
 
 #include <algorithm>
@@ -49,6 +50,10 @@ std::string Order::token() const {
 const Bytes& Order::brought_csr() const {
   static const Bytes kNone;
   return enrolment() == nullptr ? kNone : enrolment()->key.csr;
+}
+
+std::string who_asked(const Order& order) {
+  return order.created_by + (order.asked_by.empty() ? "" : " for " + joined(order.asked_by));
 }
 
 const Enroll& enrolment_of(const Order& order) {

@@ -136,7 +136,10 @@ struct Order {
   std::string profile;
   std::variant<Enroll, Renew, Revoke, IssueCrl> what;
   Instant created_at{};
-  std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
+  std::string created_by;  // who asked, "uid:NAME" of the process or what an API knows
+  // Whose accounts asked besides ("uid:alice"): the login that became that one since (sudo); of what nobody that was
+  // known asked for (a timer's renewal), those who asked for the order before. Whose they are may be known later.
+  std::vector<std::string> asked_by = {};
   std::optional<Instant> deadline;  // after it the request is withdrawn
   // From draft to signature. An older draft is built again while nothing was sent, and withdrawn at the provider later:
   // its dates are frozen in it.
@@ -162,6 +165,9 @@ struct Order {
 
   bool operator==(const Order&) const = default;
 };
+
+// Who asked, for people: "uid:hsmbridge for uid:alice".
+std::string who_asked(const Order& order);
 
 // The enrolment of an order that must have one. Throws internal.
 const Enroll& enrolment_of(const Order& order);

@@ -273,6 +273,31 @@ TEST_CASE_METHOD(Approved, "who asks cannot approve, and an account is not anoth
   has(flat(impossible.err), "alice, who asks for it, cannot approve");
 }
 
+TEST_CASE_METHOD(Approved, "the login that asked through another account is kept, and may be known later") {
+  // Where the machine records who logged in that counts, and nobody is told.
+  const auto login = cli.other({"cat", "/proc/self/loginuid"}).out;
+  const bool has_login = !login.empty() && login != "4294967295";
+  const std::string uid = has_login ? cli.other({"id", "-un", login}).out : "3000000001";
+  const std::string account = uid.substr(0, uid.find('\n'));
+  cli.set("HSMBRIDGE_ASKED_BY", "3000000001");
+  const auto id = pending("www");
+  cli.unset("HSMBRIDGE_ASKED_BY");
+  has(cli.run({"request", "show", id}).out, "uid:" + account);
+  has(flat(approval("show", "alice", id).out), "uid:" + account);
+  const std::string before = signatures();
+  REQUIRE(approval("accept", "alice", id).status == 0);
+  want("{quorum: 2, of: [alice, bob, carol]}", "['" + account + "']");
+  REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  REQUIRE(sign_as_carol("ask.json", "carol.vote").status == 0);
+  REQUIRE(cli.run({"approval", "import", "carol.vote"}).status == 0);
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  while (flat(cli.run({"request", "history", id}).out).find("alice asked for it") == std::string::npos) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    CHECK(cli.run({"request", "wait", id, "--timeout", "2s"}).status == 3);
+  }
+  CHECK(signatures() == before);
+}
+
 TEST_CASE_METHOD(Approved, "a rejection that leaves too few, and a policy that changed, end the request") {
   auto id = pending("www");
   REQUIRE(approval("reject", "alice", id, {"--reason", "wrong name"}).status == 0);

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 using namespace hsmbridge;
 using test::Cli;
@@ -21,6 +22,8 @@ struct Configured {
     place.write("key", "secret\n");
     order.provider = "tsb";
     order.profile = "server";
+    order.created_by = "uid:hsmbridge";
+    order.asked_by = {"uid:asmith"};
   }
   // `more`: of the profile.
   std::filesystem::path write(const std::string& more = "") const {
@@ -41,6 +44,7 @@ TEST_CASE_METHOD(Configured, "nothing is released by a configuration that is not
   const auto terms = wiring->release_terms(order);
   CHECK_FALSE(terms.approval);
   CHECK_FALSE(terms.command);
+  CHECK(terms.requesters == std::vector<std::string>{"alice"});
   write(", operator_command: true");
   const auto refused = [&] {
     try {

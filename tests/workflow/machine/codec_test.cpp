@@ -44,6 +44,7 @@ TEST_CASE("an order with every optional member reads back as it was written") {
   order.approval = test::terms(2);
   order.approval->requesters = {"alice"};
   order.wants_command = true;
+  order.asked_by = {"uid:alice", "uid:asmith"};
   CHECK(order_from(Json::parse(to_json(order).dump())) == order);
   for (const Order& one : samples::every_order()) {
     const Json written = Json::parse(to_json(one).dump());
@@ -112,6 +113,15 @@ TEST_CASE("an order of the first schema reads as one of its kind, with its conte
   for (const Order& one : {enrolment, renewal, revocation}) CHECK(order_from(to_json(one)) == one);
   CHECK_THROWS_AS(read(R"("kind":"enroll","predecessor":null,"reason":"","urgent":true)"), Error);
   CHECK_THROWS_AS(read(R"("kind":"crl","predecessor":null,"reason":"")"), Error);
+}
+
+TEST_CASE("who asked besides is written where there is somebody, and is no part of the work") {
+  Order order = samples::order();
+  CHECK(to_json(order).dump().find("asked_by") == std::string::npos);
+  const std::string before = work_of(order);
+  order.asked_by = {"uid:alice"};
+  CHECK(to_json(order).dump().find("\"asked_by\":[\"uid:alice\"]") != std::string::npos);
+  CHECK(work_of(order) == before);
 }
 
 TEST_CASE("the certificate that an order cross-signs is written where there is one and nowhere else") {

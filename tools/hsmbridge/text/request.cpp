@@ -176,7 +176,8 @@ std::string show_text(const service::RequestView& view, Instant now) {
     fields.add("SPKI SHA-256", key->spki.str());
   }
   if (const Bytes& csr = order.brought_csr(); !csr.empty()) fields.add("CSR", "brought, SHA-256 " + hex(sha256(csr)));
-  fields.add("Created", fmt::format("{} by {}", with_distance(order.created_at, now), safe(order.created_by)));
+  fields.add("Created",
+             fmt::format("{} by {}", with_distance(order.created_at, now), safe(workflow::who_asked(order))));
   if (order.deadline) fields.add("Deadline", with_distance(*order.deadline, now));
   if (const auto* draft = workflow::draft_of(state)) {
     fields.add("Draft", fmt::format("{}, built {}", safe(draft->summary), ago(draft->built_at, now)));

@@ -344,9 +344,7 @@ void Wiring::expect_configuration_as_read() const {
 service::ReleaseTerms Wiring::release_terms(const workflow::Order& order) {
   expect_configuration_as_read();
   auto terms = service::release_terms_of(*settings_, settings_->profile(order.profile), order.provider);
-  for (const auto& person : settings_->people) {
-    if (service::is_account_of(order.created_by, person)) terms.requesters.push_back(person.name);
-  }
+  terms.requesters = service::requesters_of(*settings_, order);
   return terms;
 }
 
