@@ -1,6 +1,7 @@
 // What is approved again in a store that was taken back to a copy.
 #include "life.h"
 #include "service/approvals/restored.h"
+#include "support/failing_store.h"
 #include "support/voter.h"
 
 #include <catch2/catch.hpp>
@@ -60,4 +61,36 @@ TEST_CASE_METHOD(Copy, "what wants approvals and was not begun is approved again
                   .empty());
   take(*store, planned.id, approved_by("alice", planned, *prepared_of(state(planned)), now), now);
   CHECK(name_of(state(planned)) == StateName::submitting);
+}
+
+TEST_CASE_METHOD(Copy, "what moves while others are asked is approved again too, and what ends is left alone") {
+  const Order commanded = make("A", true);
+  take(*store, commanded.id, yes(commanded), clock.now());
+  take(*store, commanded.id, Commanded{}, clock.now());
+  REQUIRE(name_of(state(commanded)) == StateName::submitting);
+  const Order cancelled = make("B");
+  const Order waits = make("C");
+  const Order for_command = make("D", true);
+  take(*store, for_command.id, yes(for_command), clock.now());
+  REQUIRE(name_of(state(for_command)) == StateName::awaiting_command);
+
+  const Instant later = clock.now() + 1h;
+  const Order* const orders[] = {&waits, &for_command, &cancelled};
+  const RequestId& moment = orders[GENERATE(0, 1, 2)]->id;
+  bool moved = false;
+  FailingStore busy(store::SqliteStore::open(folder / "store.db", clock),
+                    [](unsigned) { return FailingStore::Fate::works; });
+  busy.before_commit = [&](const std::vector<Step>& steps) {
+    if (moved || steps.at(0).request != moment) return;
+    moved = true;
+    take(*store, commanded.id, CommandOver{}, later);
+    take(*store, cancelled.id, CancelAsked{"wrong name"}, later);
+  };
+  CHECK(service::ask_again(busy, "uid:ann", {}, later) == 3);
+  CHECK(moved);
+  for (const Order* order : {&commanded, &waits, &for_command}) {
+    INFO(order->id.str());
+    CHECK(name_of(state(*order)) == StateName::preparing);
+  }
+  CHECK(name_of(state(cancelled)) == StateName::cancelled);
 }
