@@ -177,16 +177,15 @@ std::string outlived(const x509::Validity& validity, Instant built_at, Instant n
 namespace {
 
 // Verifiers find the CRLs of a CA by its name, and the books of a CA are kept by it.
-std::string takes_name_of(const x509::TbsCertificate& tbs, const Path& above) {
+std::string takes_name_of(const x509::TbsCertificate& tbs, const std::vector<x509::Certificate>& authorities) {
   const auto& constraints = tbs.content.basic_constraints;
   const auto& usage = tbs.content.key_usage;
   const bool signs = (constraints && constraints->ca) || (usage && usage->has(x509::KeyUsage::crl_sign));
   if (!signs) return {};
-  for (const x509::Certificate& one : above.authorities) {
+  for (const x509::Certificate& one : authorities) {
     if (!x509::same_name(one.subject(), tbs.content.subject) || x509::same_key(one.spki(), tbs.spki)) continue;
     return fmt::format(
-        "it has the name of the CA \"{}\" above it and another key: what it signs would pass for that "
-        "CA's (RFC 5280 §6.3.3)",
+        "it has the name of the CA \"{}\" and another key: what it signs would pass for that CA's (RFC 5280 §6.3.3)",
         one.subject().to_string());
   }
   return {};
@@ -234,7 +233,9 @@ DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issu
       outdated.push_back(std::move(why));
     }
     for (std::string& reason : objections(tbs, above)) reasons.push_back(std::move(reason));
-    if (std::string why = takes_name_of(tbs, above); !why.empty()) reasons.push_back(std::move(why));
+    std::string why = takes_name_of(tbs, above.authorities);
+    if (why.empty()) why = takes_name_of(tbs, draft.others);
+    if (!why.empty()) reasons.push_back(std::move(why));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
   }

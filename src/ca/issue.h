@@ -86,6 +86,8 @@ struct Draft {
   const Profile* profile = nullptr;
   const x509::Content* requested = nullptr;
   const x509::Certificate* cross_signed = nullptr;  // as in ProfileTerms
+  // CAs beside those above of which no other one may have the name.
+  std::vector<x509::Certificate> others = {};
 };
 
 // Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.

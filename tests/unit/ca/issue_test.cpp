@@ -83,6 +83,25 @@ TEST_CASE("a draft by another issuer or of another request is told") {
   CHECK(desk.check(Bytes{0x30, 0}).reasons.size() == 1);
 }
 
+TEST_CASE("a CA with the name of another one that is not above it, and another key, is told") {
+  Desk desk;
+  const Entity elsewhere{authority("CN=Elsewhere")};
+  desk.requested.content = authority("").content;
+  desk.requested.content.subject = x509::Name::parse("CN=ELSEWHERE");
+  desk.csr = x509::create_csr(desk.key, desk.requested.content, desk.terms.algorithm);
+  const Bytes draft = desk.drafted();
+  CHECK(desk.check(draft).reasons.empty());
+  ca::Draft beside{draft, desk.csr, "ecdsa-sha256", kNow};
+  beside.others = {*elsewhere.certificate};
+  CHECK(ca::check_to_be_signed(beside, desk.issuer(), desk.above(), kNow).reasons ==
+        std::vector<std::string>{"it has the name of the CA \"CN=Elsewhere\" and another key: what it signs would pass "
+                                 "for that CA's (RFC 5280 §6.3.3)"});
+  // Of its own key it is that CA, renewed.
+  const Bytes signature = desk.root.signer.sign(draft, desk.terms.algorithm);
+  beside.others = {x509::parse_certificate(ca::assemble(draft, "ecdsa-sha256", desk.issuer().der, signature))};
+  CHECK(ca::check_to_be_signed(beside, desk.issuer(), desk.above(), kNow).reasons.empty());
+}
+
 TEST_CASE("a draft that waited for half of its life is outdated") {
   const Desk desk;
   const Bytes draft = desk.drafted();
