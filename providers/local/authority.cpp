@@ -84,7 +84,10 @@ AuthorityView LocalProvider::view() {
   view.key = settings_.key.key;
   if (settings_.key_service) view.key_provider = settings_.key_service->provider;
   view.accept = settings_.key.accept;
-  if (settings_.root) view.root_key = settings_.root->key;
+  if (settings_.root) {
+    view.root_key = settings_.root->key;
+    view.root_subject = settings_.root->root.subject;
+  }
   view.serial_log = settings_.serial_log;
   for (const Settings::Profile& profile : settings_.profiles) view.profiles.push_back(profile.rules.name);
   try {
@@ -136,8 +139,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
 std::vector<std::string> LocalProvider::against_cross_signing(const x509::Certificate& existing,
                                                               const x509::Certificate& issuer, Instant now) const {
   std::vector<std::string> reasons = ca::against_cross_signing(existing, issuer, now);
-  if (const auto revoked =
-          dependencies_.revocations().revocation(issuer_id(existing.issuer()), x509::serial_text(existing.serial()))) {
+  if (const auto revoked = revocation_of(existing, authorities())) {
     reasons.push_back(fmt::format("it was revoked {}", rfc3339(revoked->revoked_at)));
   }
   if (dependencies_.spent) {

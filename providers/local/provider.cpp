@@ -4,11 +4,13 @@
 #include "ca/examine.h"
 #include "ca/issue.h"
 #include "ca/lint.h"
+#include "ca/scope.h"
 #include "providers/bundle.h"
 #include "providers/following.h"
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
 #include "providers/local/serial_log.h"
+#include "x509/judge/same_name.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -105,10 +107,12 @@ std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instan
     if (error.kind() != ErrorKind::refused) throw;
     found.push_back({fmt::format("{}; {}", error.message(), error.hint()), std::nullopt});
   }
-  Revocations& book = dependencies_.revocations();
+  // Also above an anchor, where the path ends.
+  std::vector<x509::Certificate> issuers = parsed(chain());
+  issuers.insert(issuers.end(), path.authorities.begin(), path.authorities.end());
   for (const x509::Certificate& one : path.authorities) {
     const std::string name = one.subject().to_string();
-    if (const auto revoked = book.revocation(issuer_id(one.issuer()), x509::serial_text(one.serial()))) {
+    if (const auto revoked = revocation_of(one, issuers)) {
       found.push_back({fmt::format("the certificate of \"{}\" (serial number {}) was revoked {}", name, revoked->serial,
                                    rfc3339(revoked->revoked_at)),
                        std::nullopt});
@@ -119,6 +123,23 @@ std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instan
     }
   }
   return found;
+}
+
+std::vector<x509::Certificate> LocalProvider::authorities() const {
+  return dependencies_.authorities ? parsed(dependencies_.authorities()) : std::vector<x509::Certificate>{};
+}
+
+// A CA's book is kept by its name as its own certificate spells it (issuer_id).
+std::optional<RevokedSerial> LocalProvider::revocation_of(const x509::Certificate& certificate,
+                                                          const std::vector<x509::Certificate>& issuers) const {
+  Revocations& book = dependencies_.revocations();
+  const std::string serial = x509::serial_text(certificate.serial());
+  if (auto revoked = book.revocation(issuer_id(certificate.issuer()), serial)) return revoked;
+  for (const x509::Certificate& issuer : issuers) {
+    if (!x509::same_name(issuer.subject(), certificate.issuer())) continue;
+    if (auto revoked = book.revocation(issuer_id(issuer.subject()), serial)) return revoked;
+  }
+  return std::nullopt;
 }
 
 void LocalProvider::expect_not_suspended(const x509::Name& issuer) const {
@@ -240,11 +261,17 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
   const x509::Certificate now = certificate();
   const x509::Certificate drafted = x509::parse_certificate(draft.issuer);
   const ca::Path above = path_above(drafted, call.order);
-  ca::DraftFaults faults =
-      ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
-                              call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed, &profile,
-                              &enrolment_of(call.order).content.content, cross_signed ? &*cross_signed : nullptr},
-                             now, above, call.now);
+  const x509::Content& asked = enrolment_of(call.order).content.content;
+  ca::Draft to_judge{draft.to_be_signed,
+                     draft.csr,
+                     draft.algorithm,
+                     draft.built_at,
+                     call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed,
+                     &profile,
+                     &asked,
+                     cross_signed ? &*cross_signed : nullptr};
+  if (ca::holder_of(asked) == ca::Holder::authority) to_judge.others = authorities();
+  ca::DraftFaults faults = ca::check_to_be_signed(to_judge, now, above, call.now);
   if (settings_.operator_command && !call.order.wants_command) {
     faults.reasons.push_back(
         fmt::format("provider {} signs on an operator's command alone (operator_command), and the "

@@ -66,6 +66,8 @@ struct Dependencies {
   std::shared_ptr<providers::KeyService> service = {};
   workflow::RecordFact record = {};  // what is handed to the service is written down before
   std::shared_ptr<CrlPut> put = {};  // where Settings::Crl::put is
+  // The certificates (DER) of all CAs of this bridge, as far as they have one.
+  std::function<std::vector<Bytes>()> authorities = {};
 };
 
 workflow::Capabilities declared_capabilities();
@@ -109,6 +111,11 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
   // ca::unfitness, what was revoked or recorded here of the CAs, and whether this one is suspended.
   std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
+  // The CAs of this bridge.
+  std::vector<x509::Certificate> authorities() const;
+  // In the book of its issuer: one of `issuers` that has that name, which the certificate may spell otherwise.
+  std::optional<workflow::RevokedSerial> revocation_of(const x509::Certificate& certificate,
+                                                       const std::vector<x509::Certificate>& issuers) const;
   const ca::Profile& profile_of(const std::string& request_profile) const;
   // Why the CA of that certificate is not cross-signed: ca::against_cross_signing, and what was revoked or recorded
   // here of it.

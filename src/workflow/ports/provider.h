@@ -258,6 +258,8 @@ struct AuthorityView : CrlStanding {
   std::string key_provider;               // the service that keeps the key, a provider; then there is no token
   std::vector<std::string> accept;        // flaws that the key may have
   std::optional<x509::KeySpec> root_key;  // of a root: the kind of its key
+  // And the subject that it gives itself.
+  std::optional<x509::Name> root_subject;
   std::optional<std::filesystem::path> serial_log;  // where it writes down what it signs
   std::vector<std::string> profiles;
   std::uint64_t serials_taken = 0;

@@ -373,7 +373,7 @@ TEST_CASE_METHOD(Place, "nobody gets a CA of the name of this one") {
   content.subject = x509::Name::parse("CN=ROOT");
   const auto reasons = provider->check(call(drafted()));
   REQUIRE(reasons.size() == 1);
-  CHECK(reasons.front().find("it has the name of the CA \"CN=Root\" above it and another key") == 0);
+  CHECK(reasons.front().find("it has the name of the CA \"CN=Root\" and another key") == 0);
 }
 
 TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is refused for good") {
@@ -402,6 +402,37 @@ TEST_CASE_METHOD(Place, "a CA that was revoked here certifies nothing") {
   CHECK(refusal([&] { provider->check(call(draft)); }).kind() == ErrorKind::unavailable);
   CHECK(as<NotAccepted>(provider->submit(call(draft))).error.message().find("was revoked") != std::string::npos);
   CHECK(signed_bytes.empty());
+}
+
+TEST_CASE_METHOD(Place, "a CA that was revoked is known where its certificate spells its issuer otherwise") {
+  SoftwareSigner root{"ec:P-256"};
+  const Bytes spki = root.subject_public_key_info();
+  const auto root_named = [&](const std::string& name) {
+    const Bytes tbs = ca::root_to_be_signed({x509::Name::parse(name), 24h * 3650, {}, {}}, algorithm, spki,
+                                            x509::random_serial(), clock.now());
+    return x509::parse_certificate(x509::assemble_certificate(tbs, algorithm, root.sign(tbs, algorithm), spki));
+  };
+  const x509::Certificate above = root_named("CN=Above");
+  x509::Content content;
+  content.subject = x509::Name::parse("CN=Between");
+  content.basic_constraints = x509::BasicConstraints{true, std::nullopt};
+  content.key_usage = x509::KeyUsages{x509::KeyUsage::key_cert_sign, x509::KeyUsage::crl_sign};
+  const Bytes tbs = ca::draft_to_be_signed(ca::Terms{algorithm, 24h * 3000}, root_named("CN=ABOVE"), std::nullopt,
+                                           x509::create_csr(key, content, algorithm), clock.now());
+  const auto between =
+      x509::parse_certificate(x509::assemble_certificate(tbs, algorithm, root.sign(tbs, algorithm), spki));
+  REQUIRE(between.issuer().der() != above.subject().der());
+  settings.chain = folder / "above.pem";
+  write_file(*settings.chain, as_bytes(x509::certificate_to_pem(above.der)), FileMode::public_0644, Existing::refuse);
+  make();
+  write(between.der);
+  const bool ends_there = GENERATE(false, true);
+  if (!ends_there) anchor = above.der;
+  CHECK_NOTHROW(drafted());
+  store.revoke({issuer_id(above.subject()), x509::serial_text(between.serial()), 5, clock.now(),
+                between.tbs.validity.not_after, "REVOCATION"});
+  CHECK(refusal([&] { drafted(); }).message().find("the certificate of \"CN=Between\" (serial number ") !=
+        std::string::npos);
 }
 
 TEST_CASE_METHOD(Place, "a CA whose key is recorded as compromised certifies nothing") {

@@ -1,11 +1,19 @@
 #include "tools/hsmbridge/wiring/local.h"
 
+#include "base/error.h"
 #include "providers/local/provider.h"
 #include "providers/local/settings.h"
 #include "tools/hsmbridge/wiring/keys.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/securosys.h"
+#include "workflow/machine/lifecycle.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
 
+#include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,6 +31,38 @@ local::OpenKey key_in_token(const providers::TokenKey& key, const ProviderNeeds&
     return token->signer_within(pinned, {purpose, std::string(workflow::row_of(purpose).word), facts, key.accept},
                                 limit);
   };
+}
+
+// Nothing where the CA has none yet.
+std::optional<Bytes> certificate_at(const NamedAuthority& authority) {
+  try {
+    return x509::certificate_in_file(authority.certificate, x509::Given::to_be_believed);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    throw;
+  }
+}
+
+// How the records call a key that must not sign any more; "" for any other. Whoever has a copy of a compromised one may
+// sign with it. One that was destroyed in a token may live in another one: there it is known, or the configuration of
+// its CA names that token, into which its maker's own tools have put it.
+std::string spent_word(workflow::Store& store, const std::vector<NamedAuthority>& authorities, const SpkiHash& spki) {
+  workflow::KeyQuery query;
+  query.spki = spki;
+  std::set<std::string> destroyed;  // the tokens
+  bool lives = false;
+  for (const auto& key : store.keys(query)) {
+    if (key.status == workflow::status::kCompromised) return key.status;
+    if (key.status == workflow::status::kDestroyed) destroyed.insert(key.token);
+    if (key.status == workflow::status::kActive) lives = true;
+  }
+  if (destroyed.empty() || lives) return {};
+  for (const NamedAuthority& one : authorities) {
+    if (destroyed.count(one.token) != 0) continue;
+    const auto certificate = certificate_at(one);
+    if (certificate && x509::spki_hash(x509::parse_certificate(*certificate).spki()) == spki) return {};
+  }
+  return workflow::status::kDestroyed;
 }
 
 // CRLs are as large as the CA is.
@@ -46,6 +86,16 @@ std::shared_ptr<local::CrlPut> put_with(const local::Settings::Crl::Server& serv
 
 }  // namespace
 
+std::vector<NamedAuthority> named_authorities(const config::Settings& settings) {
+  std::vector<NamedAuthority> all;
+  for (const auto& provider : settings.providers) {
+    if (provider.type != workflow::kLocalAuthority) continue;
+    const local::Settings ca = local::read_settings(provider.name, provider.section);
+    all.push_back({ca.certificate, ca.key.token});
+  }
+  return all;
+}
+
 std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   local::Settings settings = local::read_settings(provider.name, provider.section);
   local::Dependencies dependencies;
@@ -60,13 +110,15 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
   dependencies.anchors = needs.anchors;
-  dependencies.spent = [store = needs.store](const SpkiHash& spki) -> std::string {
-    workflow::KeyQuery query;
-    query.spki = spki;
-    for (const auto& key : store().keys(query)) {
-      if (key.status == workflow::status::kCompromised || key.status == workflow::status::kDestroyed) return key.status;
+  dependencies.authorities = [all = needs.authorities] {
+    std::vector<Bytes> certificates;
+    for (const NamedAuthority& one : *all) {
+      if (auto der = certificate_at(one)) certificates.push_back(std::move(*der));
     }
-    return {};
+    return certificates;
+  };
+  dependencies.spent = [store = needs.store, all = needs.authorities](const SpkiHash& spki) {
+    return spent_word(store(), *all, spki);
   };
   dependencies.signed_elsewhere = [store = needs.store](const std::string& issuer, const std::string& serial) {
     return store().certified_elsewhere(issuer, serial).has_value();

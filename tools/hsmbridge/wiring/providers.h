@@ -8,6 +8,7 @@
 #include "workflow/ports/provider.h"
 #include "workflow/ports/store.h"
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +16,12 @@
 #include <vector>
 
 namespace hsmbridge::cli {
+
+// A CA of this bridge, as the configuration names it.
+struct NamedAuthority {
+  std::filesystem::path certificate;
+  std::string token;  // where its key is; "" where a provider keeps it
+};
 
 // What a provider may need of this process.
 struct ProviderNeeds {
@@ -32,6 +39,7 @@ struct ProviderNeeds {
   std::function<const config::ProviderSettings&(const std::string& name)> other = {};
   // The CAs whose keys a provider keeps.
   std::function<std::vector<const config::ProviderSettings*>(const std::string& keeper)> cas_at = {};
+  std::shared_ptr<const std::vector<NamedAuthority>> authorities = {};  // all of them
 };
 
 // Where those decide who must approve at a provider.

@@ -13,6 +13,7 @@
 #include "pkcs11/workflow_token.h"
 #include "service/requests/approval_terms.h"
 #include "service/requests/requests.h"
+#include "tools/hsmbridge/wiring/local.h"
 #include "tools/hsmbridge/wiring/process.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
@@ -134,6 +135,7 @@ std::vector<Bytes> anchors_of(const config::Settings& settings, const std::strin
 
 Wiring::Wiring(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
+      authorities_(std::make_shared<const std::vector<NamedAuthority>>(named_authorities(*settings_))),
       clock_(clock_of_process()),
       actor_(actor_of_process()),
       stores_(std::make_shared<Stores>(settings_, *clock_)) {}
@@ -284,6 +286,7 @@ ProviderNeeds Wiring::provider_needs() {
     }
     return cas;
   };
+  needs.authorities = authorities_;
   // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
   needs.anchors = [settings = settings_](const workflow::Order& order) {
     try {

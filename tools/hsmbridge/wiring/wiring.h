@@ -84,6 +84,7 @@ class Wiring final : public service::Workplace {
   void expect_configuration_as_read() const;
 
   const std::shared_ptr<const config::Settings> settings_;
+  const std::shared_ptr<const std::vector<NamedAuthority>> authorities_;
   // Shared with what may record later than this object lives.
   const std::shared_ptr<std::once_flag> no_log_told_ = std::make_shared<std::once_flag>();
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
