@@ -2,7 +2,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "service/content/ask.h"
+#include "service/content/brought_csr.h"
 #include "service/keys/keys.h"
+#include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
@@ -79,6 +82,32 @@ void refuse_certified(workflow::Store& store, const workflow::KeyInfo& key, cons
       .hint("a CA has a key of its own: name another one under `key`");
 }
 
+// Its key may have been learnt to be compromised where it has no certificate of a request: as that of a CA.
+void refuse_compromised(workflow::Store& store, const workflow::KeyInfo& key, const std::string& token) {
+  if (!compromised(&store, x509::spki_hash(key.spki))) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("key {} in token {} is recorded as compromised: it makes no root", key.name, token)}
+      .hint("name another one under `key`");
+}
+
+// `to_be_made`: no key is there that could have done anything under that name.
+void refuse_name_of_other(Bridge& bridge, workflow::Store& store, const Authority& made, const x509::Name& subject,
+                          bool to_be_made, const std::string& hint) {
+  if (const auto other = other_of_name(bridge, made.name, subject, {})) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("\"{}\" is the subject of the CA {}: with another key the CA {} would pass for it, and "
+                            "both would have one set of serial numbers and CRLs",
+                            subject.to_string(), *other, made.name)}
+        .hint(hint);
+  }
+  if (!to_be_made || store.serials_taken(workflow::issuer_id(subject)) == 0) return;
+  throw Error{ErrorKind::conflict,
+              fmt::format("serial numbers were given under the name \"{}\" before, with another key than the one that "
+                          "would be made",
+                          subject.to_string())}
+      .hint(fmt::format("{}; or put the certificate of that CA back at {}", hint, made.view.file.string()));
+}
+
 // Its CSR would want the quorum of its key, before anything is requested.
 void refuse_key_at_provider(const Authority& made, const std::string& what, const std::string& instead) {
   if (made.view.key_provider.empty()) return;
@@ -114,6 +143,17 @@ Authority authority(Bridge& bridge, const std::string& name) {
   return {bridge.settings().provider(name).name, as_authority(*provider).view()};
 }
 
+std::optional<std::string> other_of_name(Bridge& bridge, const std::string& name, const x509::Name& subject,
+                                         ByteView key) {
+  for (const Authority& one : authorities(bridge)) {
+    if (one.name == name || !one.view.certificate) continue;
+    const auto certificate = x509::parse_certificate(*one.view.certificate);
+    const bool has_key = !key.empty() && x509::same_key(certificate.spki(), key);
+    if (!has_key && x509::same_name(certificate.subject(), subject)) return one.name;
+  }
+  return std::nullopt;
+}
+
 std::vector<workflow::CrlPlace> crl_places(Bridge& bridge, const std::string& name) {
   const auto provider = provider_of_authority(bridge, name);
   return as_authority(*provider).crl_places();
@@ -136,7 +176,10 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
                           root.authority.name));
   }
   const auto ring = bridge.key_ring(view.token);
-  if (ring->match(view.key).empty()) {
+  const bool to_be_made = ring->match(view.key).empty();
+  refuse_name_of_other(bridge, store, root.authority, *view.root_subject, to_be_made,
+                       fmt::format("give it a subject of its own: root: subject of provider {}", root.authority.name));
+  if (to_be_made) {
     expect_label(root.authority);
     ring->expect_to_sign(x509::default_algorithm(*view.root_key));
     return root;
@@ -173,6 +216,7 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
                             x509::to_string(spec), x509::to_string(*view.root_key))}
         .hint("name another key under `key`, or correct `root: key`");
   }
+  refuse_compromised(store, key, view.token);
   const auto provider = provider_of_authority(bridge, name);
   const Bytes der = as_authority(*provider).certify_itself(key.spki, log.now());
   const auto certificate = x509::parse_certificate(der);
@@ -184,13 +228,18 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
                                              {"signed_again", root.is_frozen},
                                              {"file", view.file.string()}}));
   write_file(view.file, as_bytes(x509::write_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::refuse);
-  // A store that was restored before knows all of a CA that begins now, with a key of its own.
-  if (!root.key_is_there) {
-    workflow::Takeover nothing_yet;
-    nothing_yet.issuer = workflow::issuer_id(certificate.subject());
-    nothing_yet.from = workflow::Takeover::From::a_lost_store;
-    store.take_over(nothing_yet, "ca-begun", Json::object({{"provider", name}, {"issuer", nothing_yet.issuer}}),
-                    actor.name, log.now());
+  // It is of no request: `ca revoke` finds it here.
+  workflow::Takeover begun;
+  begun.issuer = workflow::issuer_id(certificate.subject());
+  begun.from = workflow::Takeover::From::a_lost_store;  // its number was given here
+  begun.certificates.push_back({x509::serial_text(certificate.serial()), certificate.subject().to_string(),
+                                certificate.tbs.validity.not_after, x509::spki_hash(certificate.spki()),
+                                ca::Holder::authority});
+  // A store that was restored before knows all of a CA that begins now, with a key of its own. What one did whose key
+  // was there it may not know: that CA stays suspended.
+  if (!root.key_is_there || !store.suspended(begun.issuer)) {
+    store.take_over(begun, "ca-begun", Json::object({{"provider", name}, {"issuer", begun.issuer}}), actor.name,
+                    log.now());
   }
   std::error_code left_over;  // harmless beside the certificate
   std::filesystem::remove(frozen_root(view.file), left_over);
@@ -345,8 +394,14 @@ NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const N
   request.provider = wanted.parent;
   request.profile = wanted.profile;
   request.token = made.view.token;
+  request.wishes.ca = true;
+  request.wishes.path_length = wanted.path_length;
+  const config::ProfileSettings& profile = bridge.settings().profile(wanted.profile);
+  if (profile.usage.empty()) request.wishes.usage = {"keyCertSign", "cRLSign"};
+  request.install = {"file:leaf:" + made.view.file.string()};
   const auto ring = bridge.key_ring(made.view.token);
-  if (ring->match(made.view.key).empty() || is_being_made(store, made.view)) {
+  const bool to_be_made = ring->match(made.view.key).empty() || is_being_made(store, made.view);
+  if (to_be_made) {
     expect_label(made);
     request.new_key = made.view.key;
   } else {
@@ -355,10 +410,9 @@ NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const N
     refuse_certified(store, key, made.view.token);
     request.key = made.view.key;
   }
-  request.wishes.ca = true;
-  request.wishes.path_length = wanted.path_length;
-  if (bridge.settings().profile(wanted.profile).usage.empty()) request.wishes.usage = {"keyCertSign", "cRLSign"};
-  request.install = {"file:leaf:" + made.view.file.string()};
+  refuse_name_of_other(bridge, store, made, build_ask(nullptr, &profile, request.wishes).content.subject, to_be_made,
+                       "give it a subject of its own: another profile of requests (--profile), which a profile of the "
+                       "CA above is `for`");
   return request;
 }
 

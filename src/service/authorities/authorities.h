@@ -26,17 +26,23 @@ std::vector<Authority> authorities(Bridge& bridge);
 // Throws not_found, ambiguous, and invalid_input for a provider that is no CA of this bridge.
 Authority authority(Bridge& bridge, const std::string& name);
 
+// Another CA of this bridge than `name` that has this subject (RFC 5280 §7.1) and not this key (SubjectPublicKeyInfo;
+// empty: a key that has no certificate yet). Verifiers find the CRLs of a CA by its name, and its books are kept by it
+// (workflow::issuer_id): a name is one CA's.
+std::optional<std::string> other_of_name(Bridge& bridge, const std::string& name, const x509::Name& subject,
+                                         ByteView key);
+
 // A root that is to be made. Nothing was done yet.
 struct NewRoot {
   Authority authority;
   bool key_is_there = false;  // of an earlier try; else it is made
   bool is_frozen = false;     // by an earlier try, which may have signed it: the same bytes are signed again
 };
-// Throws conflict where it has a certificate already or its key has another one, invalid_input where the configuration
-// does not describe it, refused for a store that is an older copy.
+// Throws conflict where it has a certificate already or its key has another one and where its subject is another CA's,
+// invalid_input where the configuration does not describe it, refused for a store that is an older copy.
 NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& name);
 // Makes the key and the certificate that it signs of itself, and writes the certificate (DER given) to its file. Throws
-// conflict for a key of another kind than the configuration says.
+// conflict for a key of another kind than the configuration says, refused for one that is compromised.
 Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root);
 
 // The CRLs that were signed and published, with what their URLs give now.

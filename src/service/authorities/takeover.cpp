@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "service/content/brought_csr.h"
 #include "workflow/machine/lifecycle.h"
+#include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/crl.h"
 #include "x509/objects/pem.h"
@@ -36,6 +37,16 @@ x509::Certificate certificate_of(const Authority& authority) {
   const std::string why = authority.view.obstacles.empty() ? "" : ": " + authority.view.obstacles.front();
   throw Error{ErrorKind::not_found, fmt::format("the CA {} has no certificate{}", authority.name, why)}.hint(
       fmt::format("put it at {}", authority.view.file.string()));
+}
+
+// Its serial numbers and CRLs would be mixed with those of the other one.
+void refuse_shared_name(Bridge& bridge, const std::string& name, const x509::Certificate& issuer) {
+  const auto other = other_of_name(bridge, name, issuer.subject(), issuer.spki());
+  if (!other) return;
+  throw Error{ErrorKind::conflict, fmt::format("\"{}\" is the subject of the CA {} too, which has another key: nothing "
+                                               "was taken over",
+                                               issuer.subject().to_string(), *other)}
+      .hint("two CAs of one name have one set of serial numbers and CRLs here: leave one of them where it is");
 }
 
 // Before anything is written: what the first CRL would meet.
@@ -408,6 +419,7 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
   const std::vector<Path> logs = serial_logs(sources, planned.authority, from);
   expect_sources(sources, logs, from);
   const x509::Certificate issuer = certificate_of(planned.authority);
+  if (from == Takeover::From::another_program) refuse_shared_name(bridge, planned.authority.name, issuer);
   const std::string id = workflow::issuer_id(issuer.subject());
   const auto places = crl_places(bridge, planned.authority.name);
   expect_to_publish(places, planned.authority.name, from, issuer, log.now());
@@ -472,11 +484,25 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   return done;
 }
 
+namespace {
+
+// Where a store knows nothing of a CA the first that it is told passes for everything (Takeovers::take_over), and a
+// suspended one would sign again.
+void refuse_untold(workflow::Store& store, const ForeignCertificate& found) {
+  const auto why = store.serials_taken(found.issuer) == 0 ? store.suspended(found.issuer) : std::nullopt;
+  if (!why) return;
+  throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", found.authority.name, *why)}.hint(
+      fmt::format("first: hsmbridge ca resume {}", found.authority.name));
+}
+
+}  // namespace
+
 ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
                                        const std::string& serial) {
   ForeignCertificate found;
   found.authority = authority(bridge, name);
-  found.issuer = workflow::issuer_id(certificate_of(found.authority).subject());
+  const x509::Certificate own = certificate_of(found.authority);
+  found.issuer = workflow::issuer_id(own.subject());
   const std::string number = x509::parse_serial(serial);
   if (const auto there = store.certified_elsewhere(found.issuer, number)) {
     found.certificate = *there;
@@ -484,6 +510,14 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
     found.ended_before_crls = !crls.empty() && std::all_of(crls.begin(), crls.end(), [&](const auto& crl) {
       return crl.last && crl.last->this_update > there->not_after;
     });
+    return found;
+  }
+  // A root's own certificate is one of those that it has issued, whether that was written down or not.
+  if (number == x509::serial_text(own.serial()) && x509::same_name(own.issuer(), own.subject()) &&
+      x509::signature_verifies(own, own.spki())) {
+    refuse_untold(store, found);
+    found.certificate = {number, own.subject().to_string(), own.tbs.validity.not_after, x509::spki_hash(own.spki()),
+                         ca::Holder::authority};
     return found;
   }
   throw Error{ErrorKind::not_found,
@@ -510,10 +544,12 @@ RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, In
                                   {"serial", serial},
                                   {"subject", subject},
                                   {"reason", std::string(row->name)}});
-  if (!store.take_over(told, "ca-revoked", fact, actor.name, now).nothing()) return RevokedElsewhere::now;
-  // What is revoked stays as it was revoked; what was learnt later is about the key.
-  if (row->compromise && !key.empty() && record_compromise(store, key, actor.name, now))
-    return RevokedElsewhere::before;
+  const bool is_new = !store.take_over(told, "ca-revoked", fact, actor.name, now).nothing();
+  // What is revoked stays as it was revoked; what was learnt later is about the key. And the store knows no key of a
+  // root's own certificate that was not written down.
+  const bool is_learnt = row->compromise && !key.empty() && record_compromise(store, key, actor.name, now);
+  if (is_new) return RevokedElsewhere::now;
+  if (is_learnt) return RevokedElsewhere::before;
   const auto before = store.revocation(certificate.issuer, serial);
   throw Error{ErrorKind::conflict, fmt::format("the serial number {} was revoked {}", serial,
                                                before ? rfc3339(before->revoked_at) : "before")};

@@ -57,7 +57,8 @@ struct DoneTakeover {
 DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
                        const PlannedTakeover& planned);
 
-// A certificate that a CA issued elsewhere, by its serial number in any spelling. Throws not_found, invalid_input.
+// A certificate that a CA issued elsewhere, or the own one of a root, by its serial number in any spelling. Throws
+// not_found, invalid_input; refused for a root of which a store that was restored knows nothing.
 struct ForeignCertificate {
   Authority authority;
   std::string issuer;  // as TakenSerial has it

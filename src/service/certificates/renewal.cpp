@@ -362,7 +362,8 @@ void refuse_new_key_of_authority(workflow::Store& store, const workflow::Certifi
               fmt::format("certificate {} ({}) is a CA's: with a new key it would be another CA's, and the one that "
                           "issues now would be left without a certificate",
                           name, record.subject)}
-      .hint(fmt::format("hsmbridge cert renew {} --same-key; for a new key make another CA", name));
+      .hint(fmt::format("hsmbridge cert renew {} --same-key; for a new key make another CA, with a subject of its own",
+                        name));
 }
 
 }  // namespace

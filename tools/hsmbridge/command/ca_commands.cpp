@@ -339,7 +339,8 @@ std::vector<Command> takeover_commands() {
        {name, {"SERIAL", "its serial number in hexadecimal, as openssl prints it"}},
        revoke_foreign,
        exits,
-       "What was issued here is revoked with `cert revoke`.\n"},
+       "What was issued here is revoked with `cert revoke`. A root's own certificate, of which no\n"
+       "request was made, is revoked with this: `ca show` gives its serial number.\n"},
   };
 }
 
