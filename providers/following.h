@@ -60,6 +60,14 @@ State stored_state(std::string_view text, Read read) {
   }
 }
 
+// Where the service makes the certificate of a CSR, a draft that is a certificate to be signed is of another type or mode
+// of this provider: whoever approved it approved those bytes. Throws outdated_draft.
+inline void expect_csr_alone(const workflow::Draft& draft) {
+  if (draft.to_be_signed.empty()) return;
+  throw workflow::outdated_draft(
+      "the draft is a certificate to be signed, and by the configuration of now the service makes it of the CSR");
+}
+
 // A search under another account would not see what an attempt orders: nothing is sent then.
 inline workflow::NotAccepted under_other_account(std::string_view provider, std::string_view here,
                                                  std::string_view drafted) {

@@ -97,8 +97,11 @@ constexpr auto kRevocations = std::to_array<StatusRow>({
 std::string to_text(const State& state) {
   return providers::stored({{"request", state.request},
                             {"certificates", state.certificates},
+                            {"zone", state.zone},
                             {"application", state.application},
                             {"template", state.issuing_template},
+                            {"validity", state.validity},
+                            {"tags", state.tags},
                             {"missing_since", providers::stored(state.missing_since)},
                             {"account", state.account}});
 }
@@ -106,7 +109,8 @@ std::string to_text(const State& state) {
 State state_from(std::string_view text) {
   return providers::stored_state<State>(text, [](const providers::Members& in) {
     return State{in.text("request"),  in.texts("certificates"), in.text("application"),
-                 in.text("template"), in.date("missing_since"), in.text("account")};
+                 in.text("template"), in.date("missing_since"), in.text("account"),
+                 in.text("zone"),     in.text("validity"),      in.texts("tags")};
   });
 }
 

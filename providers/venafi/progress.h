@@ -15,15 +15,20 @@
 namespace hsmbridge::venafi {
 
 // What this provider remembers of a submission (workflow::Submission::provider_state), as JSON. A renewal finds the
-// certificate that it replaces here.
+// certificate that it replaces here. And what it fixes with a draft (workflow::Draft::provider_state).
 struct State {
   std::string request;                    // certificate request id
   std::vector<std::string> certificates;  // their ids, leaf first; empty before it is issued
-  std::string application;                // ids, as the zone was resolved when it was submitted
+  std::string application;                // ids, as the zone was resolved when it was drafted, or submitted
   std::string issuing_template;
   std::optional<Instant> missing_since;  // issued, but not in the inventory since then
   // Client::account of who drafted it: only under that account does a search that finds nothing prove anything.
   std::string account = {};
+  // Of a draft: what will be sent with the CSR, so that approvals are for that too. zone: its text as configured; "" in
+  // drafts of earlier versions, which fix none of this.
+  std::string zone = {};
+  std::string validity = {};  // as it is sent, "P30D"; "" leaves it to the template
+  std::vector<std::string> tags = {};
 
   bool operator==(const State&) const = default;
 };

@@ -101,15 +101,48 @@ VenafiProvider::Place VenafiProvider::place(Duration limit) {
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   ProviderDraft draft;
   if (order.kind() == Kind::revoke) return draft;
-  State state;
-  state.account = client_->account(Duration::zero(), settings_.time_limit);
-  draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
+  const std::string account = client_->account(Duration::zero(), settings_.time_limit);
+  const Place here = place(settings_.time_limit);
+  draft.notes = notes(here.rules, x509::parse_csr(csr).content);
+  State state = beside_csr(order, here);
+  state.account = account;
   draft.provider_state = to_text(state);
   return draft;
 }
 
+State VenafiProvider::beside_csr(const Order& order, const Place& here) const {
+  State state;
+  state.zone = settings_.zone.text();
+  state.application = here.application;
+  state.issuing_template = here.issuing_template;
+  state.validity = validity_text(order);
+  state.tags = settings_.tags;
+  return state;
+}
+
+void VenafiProvider::expect_drafted_zone(const State& drafted) const {
+  const std::string zone = settings_.zone.text();
+  if (drafted.zone.empty() || drafted.zone == zone) return;
+  throw outdated_draft(fmt::format("the draft is for the zone {}, and provider {} has the zone {} now",
+                                   printable(drafted.zone), settings_.name, printable(zone)));
+}
+
+void VenafiProvider::expect_as_drafted(const State& drafted, const Order& order, const Place& here) const {
+  if (drafted.zone.empty()) return;
+  State now = beside_csr(order, here);
+  now.account = drafted.account;  // of which submit() says itself what is wrong
+  if (now == drafted) return;
+  throw outdated_draft(fmt::format("the draft fixes what is sent beside the CSR as {}, and now it would be {}",
+                                   printable(to_text(drafted)), printable(to_text(now))));
+}
+
 Duration VenafiProvider::validity_of(const x509::RequestedContent& ask) const {
   return ask.validity > Duration::zero() ? ask.validity : settings_.validity.value_or(Duration::zero());
+}
+
+std::string VenafiProvider::validity_text(const Order& order) const {
+  const Duration validity = validity_of(enrolment_of(order).content);
+  return validity > Duration::zero() ? iso_duration(validity) : "";
 }
 
 std::string VenafiProvider::existing_certificate(const Predecessor& predecessor, Duration limit) {
@@ -160,7 +193,10 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
     return {fmt::format("the service does not support the revocation reason \"{}\"; it supports: {}",
                         call.order.revocation()->reason, known_reasons())};
   }
+  const State drafted = state_from(call.draft.provider_state);
+  expect_drafted_zone(drafted);
   const Place here = place(call.time_limit / 2);
+  expect_as_drafted(drafted, call.order, here);
   const x509::RequestedContent& ask = enrolment_of(call.order).content;
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   PolicyQuestion question{csr, ask, validity_of(ask)};
@@ -177,9 +213,7 @@ NewRequest VenafiProvider::request_of(const ProviderCall& call) const {
   x509::parse_csr(call.draft.csr);
   request.csr = x509::csr_to_pem(call.draft.csr);
   if (call.order.kind() == Kind::renew) predecessor_of(call.order);
-  if (const Duration validity = validity_of(enrolment_of(call.order).content); validity > Duration::zero()) {
-    request.validity = iso_duration(validity);
-  }
+  request.validity = validity_text(call.order);
   request.tags = settings_.tags;
   request.client_identifier = mark_of(call);
   return request;

@@ -75,6 +75,14 @@ class VenafiProvider final : public workflow::Provider,
   Place place(Duration limit);
   Place find_place(Duration limit);
   Duration validity_of(const x509::RequestedContent& ask) const;
+  // As it is sent; "" for none.
+  std::string validity_text(const workflow::Order& order) const;
+  // What goes with a CSR that is neither the order's nor the attempt's.
+  State beside_csr(const workflow::Order& order, const Place& place) const;
+  // Both throw outdated_draft where the draft fixes something else than would be sent now: approvals were for that. The
+  // first asks nobody.
+  void expect_drafted_zone(const State& drafted) const;
+  void expect_as_drafted(const State& drafted, const workflow::Order& order, const Place& place) const;
   // What the order itself says of it; asks nobody. An error of it is the order's, for good.
   NewRequest request_of(const workflow::ProviderCall& call) const;
   NewRequest new_request(const workflow::ProviderCall& call, const Place& place);

@@ -35,11 +35,15 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     return RefusedForGood{error};
   }
   try {
+    const State draft = state_from(call.draft.provider_state);
+    drafted = draft.account;
+    providers::expect_csr_alone(call.draft);
+    expect_drafted_zone(draft);
     const Place here = place(call.time_limit / 4);
+    expect_as_drafted(draft, call.order, here);
     text = text_of(new_request(call, here));
     state.application = here.application;
     state.issuing_template = here.issuing_template;
-    drafted = state_from(call.draft.provider_state).account;
     if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
       if (const std::string now = client_->account(kAccountAge, call.time_limit / 4); now != drafted) {
@@ -60,7 +64,10 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
 
 LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   if (call.order.kind() == Kind::revoke) return look_up_revocation(call);
+  const State draft = state_from(call.draft.provider_state);
   const Place here = [&]() -> Place {
+    // It was sent there, whatever the zone is now.
+    if (!draft.zone.empty()) return {draft.application, draft.issuing_template, {}};
     try {
       return place(call.time_limit / 4);
     } catch (const Error& error) {
@@ -71,7 +78,7 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   }();
   ProviderCall rest = call;
   rest.time_limit = call.time_limit * 3 / 4;
-  const std::string drafted = state_from(call.draft.provider_state).account;
+  const std::string& drafted = draft.account;
   // A token that tells whose it is may be replaced by another account's at any time, and back.
   const bool tells = !drafted.empty() && !client_->has_user_account();
   const std::string before = tells ? client_->account(Duration::zero(), call.time_limit / 4) : drafted;

@@ -278,6 +278,21 @@ TEST_CASE("a lost submission is found although its zone is gone") {
   CHECK(bench.transport->sent.at(1).body.find("applicationId") == std::string::npos);
 }
 
+TEST_CASE("a lost submission is looked for in the application of its draft, whatever the zone is now") {
+  ProviderBench bench;
+  State state;
+  state.account = "user u-1, company c-1";
+  state.zone = "Test\\Default";
+  state.application = "the-application-then";
+  bench.draft.provider_state = to_text(state);
+  const std::string created = rfc3339(bench.draft.built_at + std::chrono::seconds{1});
+  bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, created));
+  const LookUpAnswer answer = bench.provider().look_up(bench.call());
+  CHECK(state_from(std::get<Found>(answer).report.provider_state).application == "the-application-then");
+  CHECK(bench.transport->sent.at(0).body.find("the-application-then") != std::string::npos);
+}
+
 TEST_CASE("a service that refuses the filter is asked without it, a refused credential is not") {
   Bench bench;
   bench.transport->then(400, test::errors_answer(1006, "Invalid or missing request parameters"));

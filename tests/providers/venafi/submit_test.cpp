@@ -157,3 +157,93 @@ TEST_CASE("what fails before the one POST is not accepted, or refused where repe
   lost.zone().transport->then(net::OutcomeUnknown{"cut"});
   CHECK(says(std::get<OutcomeUnknown>(lost.provider().submit(lost.call())).why, "no complete answer came"));
 }
+
+namespace {
+
+const std::string kMe = R"({"user":{"id":"u-1"},"company":{"id":"c-1"}})";
+
+// Drafted, and then submitted by a process that has read another configuration.
+struct Drafted : ProviderBench {
+  Drafted() {
+    settings.tags = {"team:web"};
+    settings.validity = std::chrono::hours{24 * 7};
+    ask.validity = {};
+    freeze();
+    transport->then(200, kMe);
+    zone();
+    draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state;
+    made.reset();
+  }
+  // Why another draft is wanted; nothing is ordered then.
+  std::string outdated() {
+    const SubmitAnswer answer = provider().submit(call());
+    CHECK(transport->lines().back() != "POST /outagedetection/v1/certificaterequests");
+    const auto* again = std::get_if<NotAccepted>(&answer);
+    return again != nullptr && says_draft_is_outdated(again->error) ? again->error.message() : "not that";
+  }
+  bool ordered() {
+    transport->then(200, kMe).then(201, test::created_answer("NEW"));
+    return std::holds_alternative<Accepted>(provider().submit(call()));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a draft fixes what is sent beside its CSR, and another one is made where it is something else by now") {
+  Drafted bench;
+  CHECK(bench.draft.provider_state ==
+        R"({"zone":"Payments\\Default","application":")" + test::kApplicationId + R"(","template":")" +
+            test::kTemplateId + R"(","validity":"P7D","tags":["team:web"],"account":"user u-1, company c-1"})");
+  SECTION("nothing changed") {
+    bench.zone();
+    CHECK(bench.ordered());
+  }
+  SECTION("the zone") {
+    bench.settings.zone = {"Prod", "Public"};
+    const std::size_t before = bench.transport->sent.size();
+    const std::string why =
+        R"(the draft is for the zone Payments\Default, and provider cloud has the zone Prod\Public now)";
+    CHECK(bench.outdated() == why);
+    const Error error = error_of([&] { bench.provider().check(bench.call()); });
+    CHECK(says_draft_is_outdated(error));
+    CHECK(error.message() == why);
+    CHECK(bench.transport->sent.size() == before);
+  }
+  SECTION("what the alias stands for there") {
+    const std::string another = "61cb8340-a993-11ea-8a4f-3f9fa45442b2";
+    bench.transport
+        ->then(200, R"({"id":")" + test::kApplicationId +
+                        R"(","name":"Payments","certificateIssuingTemplateAliasIdMap":{"Default":")" + another + "\"}}")
+        .then(200, test::open_template().dump());
+    CHECK(says(bench.outdated(), R"(, and now it would be {"zone":"Payments\\Default","application":")" +
+                                     test::kApplicationId + R"(","template":")" + another + "\""));
+  }
+  SECTION("the validity") {
+    bench.settings.validity = std::chrono::hours{24 * 30};
+    bench.zone();
+    CHECK(says(bench.outdated(), R"("validity":"P30D")"));
+  }
+  SECTION("the tags") {
+    bench.settings.tags = {"team:all"};
+    bench.zone();
+    CHECK(says(bench.outdated(), R"("tags":["team:all"])"));
+  }
+}
+
+TEST_CASE("a draft of an earlier version fixes the account alone, and goes on") {
+  Drafted bench;
+  State state;
+  state.account = "user u-1, company c-1";
+  bench.draft.provider_state = to_text(state);
+  bench.settings.validity = std::chrono::hours{24 * 30};
+  bench.zone();
+  CHECK(bench.ordered());
+}
+
+TEST_CASE("a certificate to be signed that was approved is not ordered by its CSR") {
+  Drafted bench;
+  bench.draft.to_be_signed = {0x30, 0x00};
+  const std::size_t before = bench.transport->sent.size();
+  CHECK(says(bench.outdated(), "the draft is a certificate to be signed"));
+  CHECK(bench.transport->sent.size() == before);
+}
