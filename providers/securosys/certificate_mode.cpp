@@ -304,4 +304,13 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
   return request;
 }
 
+std::string beside_csr(const Settings& settings) {
+  std::string generation;  // "" is asked of the server
+  if (settings.generation) generation = *settings.generation == Generation::classic ? "classic" : "modern";
+  return providers::stored({{"url", settings.url},
+                            {"sign_key", settings.sign_key},
+                            {"algorithm", settings.algorithm},
+                            {"generation", generation}});
+}
+
 }  // namespace hsmbridge::securosys

@@ -28,6 +28,10 @@ std::vector<std::string> check_certificate_request(const Settings& settings, Gen
 CertificateSignRequest certificate_sign_request(Generation generation, const x509::RequestedContent& ask,
                                                 const x509::Csr& csr);
 
+// What of the settings goes there with a CSR, as JSON: Draft::provider_state, so that approvals are for that too. `url`
+// too, since a label means something at one TSB only.
+std::string beside_csr(const Settings& settings);
+
 // The names under which a profile accepts what this mode drops: rows of x509::finding_kinds().
 namespace accepted {
 inline constexpr std::string_view kSubject = "subject-changed";

@@ -80,6 +80,8 @@ class SecurosysProvider final : public providers::KeyService {
   std::vector<std::string> signing_key_objections(Duration limit);
   std::vector<std::string> request_signature_objections() const;
   std::vector<std::string> check_given_bytes(const workflow::ProviderCall& call);
+  // Of mode certificate. Throws outdated_draft where something else would be sent with the CSR than the draft fixes.
+  void expect_as_drafted(const workflow::Draft& draft) const;
   void test_issuer(std::vector<std::string>& learnt);
   ca::Path path_above(const x509::Certificate& signs, const workflow::Order& order) const;
   // `reasons`, with the others where there are any; else throws unavailable where `waits_for` names something.

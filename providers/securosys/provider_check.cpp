@@ -1,7 +1,9 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "base/unicode.h"
 #include "ca/examine.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/issuing.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
@@ -57,7 +59,17 @@ ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant
   }
   ProviderDraft draft;
   if (issuer_file_) draft.issuer = *issuer_file_;
+  draft.provider_state = beside_csr(settings_);
   return draft;
+}
+
+void SecurosysProvider::expect_as_drafted(const Draft& draft) const {
+  providers::expect_csr_alone(draft);
+  if (draft.provider_state.empty()) return;  // of an earlier version
+  const std::string now = beside_csr(settings_);
+  if (now == draft.provider_state) return;
+  throw outdated_draft(fmt::format("the draft fixes what is sent beside the CSR as {}, and now it would be {}",
+                                   printable(draft.provider_state), printable(now)));
 }
 
 // The certificate attached to the signing key at the TSB; nothing when it cannot be had. Then a reason not to submit is
@@ -151,6 +163,7 @@ std::optional<Bytes> SecurosysProvider::public_key(Duration limit) {
 
 std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   if (settings_.mode == Mode::given_bytes) return check_given_bytes(call);
+  if (settings_.mode == Mode::certificate) expect_as_drafted(call.draft);
   const Duration limit = call.time_limit / 4;
   // What somebody can change in the configuration or at the TSB, and the request with it.
   std::vector<std::string> waits_for = signing_key_objections(limit);

@@ -66,6 +66,7 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
         return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
       }
     }
+    if (settings_.mode == Mode::certificate) expect_as_drafted(call.draft);
     text = body(call);
     pinned = policy(call.time_limit / 4);
     state = state_of({pinned, std::nullopt});

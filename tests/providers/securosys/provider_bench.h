@@ -55,6 +55,7 @@ struct TsbBench {
     draft.to_be_signed = made_draft.to_be_signed;
     draft.algorithm = made_draft.algorithm;
     draft.issuer = made_draft.issuer;
+    draft.provider_state = made_draft.provider_state;
     draft.summary = "certificate for www";
     draft.built_at = clock.now();
   }

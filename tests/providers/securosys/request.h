@@ -36,6 +36,7 @@ struct TsbRequest : ProviderRequest {
     draft.to_be_signed = drafted.to_be_signed;
     draft.algorithm = drafted.algorithm;
     draft.issuer = drafted.issuer;
+    draft.provider_state = drafted.provider_state;
     draft.summary = "certificate for www.example.com";
   }
   // Submits and remembers, as the engine does.

@@ -105,3 +105,64 @@ TEST_CASE("a policy that may not be read does not stop a submission") {
   bench.transport->then(tsb_refusal(500, 701)).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
   CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "quorum unknown");
 }
+
+TEST_CASE("what a TSB is asked beside a CSR is fixed with the draft, and another one is made where it changed") {
+  TsbBench bench(Mode::certificate);
+  bench.settings.generation = Generation::modern;
+  bench.freeze();
+  const std::string drafted = R"({"url":"https://tsb.example","sign_key":"ca-key","generation":"modern"})";
+  CHECK(bench.draft.provider_state == drafted);
+  bench.made.reset();
+  // Neither by the check nor by the submission, and nothing is sent.
+  const auto outdated = [&](const std::string& now) {
+    const std::string why =
+        "the draft fixes what is sent beside the CSR as " + drafted + ", and now it would be " + now;
+    CHECK(bench.outdated() == why);
+    const SubmitAnswer answer = bench.provider().submit(bench.call());
+    REQUIRE(std::holds_alternative<NotAccepted>(answer));
+    CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+    CHECK(std::get<NotAccepted>(answer).error.message() == why);
+    CHECK(bench.transport->sent.empty());
+  };
+  const auto sent = [&] {
+    bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+    const SubmitAnswer answer = bench.provider().submit(bench.call());
+    return std::holds_alternative<Accepted>(answer) &&
+           bench.transport->lines() == std::vector<std::string>{"POST /v1/certificate/sign"};
+  };
+  SECTION("nothing changed") {
+    CHECK(sent());
+  }
+  SECTION("the key") {
+    bench.settings.sign_key = "ca-prod";
+    outdated(R"({"url":"https://tsb.example","sign_key":"ca-prod","generation":"modern"})");
+    // A draft of an earlier version fixes nothing.
+    bench.draft.provider_state.clear();
+    CHECK(sent());
+  }
+  SECTION("the algorithm") {
+    bench.settings.algorithm = "ecdsa-sha384";
+    outdated(R"({"url":"https://tsb.example","sign_key":"ca-key","algorithm":"ecdsa-sha384","generation":"modern"})");
+  }
+  SECTION("the TSB") {
+    bench.settings.url = "https://another.example";
+    outdated(R"({"url":"https://another.example","sign_key":"ca-key","generation":"modern"})");
+  }
+  SECTION("the generation") {
+    bench.settings.generation = Generation::classic;
+    outdated(R"({"url":"https://tsb.example","sign_key":"ca-key","generation":"classic"})");
+  }
+}
+
+TEST_CASE("a certificate to be signed that was approved is not certified by its CSR in the other mode") {
+  TsbBench bench;
+  bench.freeze();
+  bench.settings.mode = Mode::certificate;
+  bench.settings.generation = Generation::modern;
+  bench.made.reset();
+  CHECK(bench.outdated().find("the draft is a certificate to be signed") == 0);
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  REQUIRE(std::holds_alternative<NotAccepted>(answer));
+  CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+  CHECK(bench.transport->sent.empty());
+}
