@@ -283,4 +283,8 @@ std::optional<Term> term_for(const Profile& profile, const Settings& settings, c
   return term_of(ask.validity);
 }
 
+std::string validity_text(const std::optional<Term>& asked) {
+  return asked ? text_of(*asked) : "of the profile";
+}
+
 }  // namespace hsmbridge::digicert

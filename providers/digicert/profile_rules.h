@@ -33,6 +33,8 @@ std::string what_is_awaited(const Profile* profile);
 
 // The validity that goes into a request, nothing when none does.
 std::optional<Term> term_for(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask);
+// For a person: "30 days", or "of the profile" where none goes into a request.
+std::string validity_text(const std::optional<Term>& asked);
 // Whole days, hours or minutes; nothing for what is none of them.
 std::optional<Term> term_of(Duration validity);
 

@@ -30,6 +30,8 @@ constexpr Duration kProfileAge = std::chrono::minutes{10};
 std::string to_text(const Pinned& pinned) {
   return providers::stored({{"profile", pinned.profile},
                             {"seat", pinned.seat},
+                            {"validity", pinned.validity},
+                            {"tags", pinned.tags},
                             {"serial", pinned.serial},
                             {"issued_at_once", pinned.issued_at_once},
                             {"missing_since", providers::stored(pinned.missing_since)},
@@ -38,9 +40,9 @@ std::string to_text(const Pinned& pinned) {
 
 Pinned pinned_from(const std::string& provider_state) {
   return providers::stored_state<Pinned>(provider_state, [](const providers::Members& in) {
-    return Pinned{in.text("profile"),       in.text("seat"),
-                  in.text("serial"),        in.truth("issued_at_once").value_or(false),
-                  in.date("missing_since"), in.text("account")};
+    return Pinned{
+        in.text("profile"),       in.text("seat"),    in.text("serial"),   in.truth("issued_at_once").value_or(false),
+        in.date("missing_since"), in.text("account"), in.text("validity"), in.texts("tags")};
   });
 }
 
@@ -139,6 +141,21 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
   return pinned;
 }
 
+void DigicertProvider::expect_as_drafted(const ProviderCall& call, const Profile& profile) const {
+  const Pinned drafted = pinned_from(call.draft.provider_state);
+  if (drafted.validity.empty()) return;
+  const std::string now = validity_text(term_for(profile, settings_, enrolment_of(call.order).content));
+  if (now != drafted.validity) {
+    throw outdated_draft(fmt::format("the draft asks for the validity \"{}\", and now it would be \"{}\"",
+                                     printable(drafted.validity), now));
+  }
+  if (settings_.tags != drafted.tags) {
+    throw outdated_draft(fmt::format("the draft has the tags \"{}\", and provider {} has \"{}\" now",
+                                     printable(joined(drafted.tags)), settings_.name,
+                                     printable(joined(settings_.tags))));
+  }
+}
+
 // ---- draft and check ------------------------------------------------------------------------------------------------
 
 ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant) {
@@ -153,6 +170,8 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
   expect_usable(now);
   pinned.issued_at_once = issues_at_once(now);
+  pinned.validity = validity_text(term_for(now, settings_, enrolment_of(order).content));
+  pinned.tags = settings_.tags;
   draft.notes = notes(now, asked);
   pinned.account = client_->account(Duration::zero(), settings_.time_limit);
   draft.provider_state = to_text(pinned);
@@ -171,6 +190,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
     problems.push_back(error.message());
   }
   const Profile now = profile(pinned.profile, Freshness::read_now, call.time_limit);
+  if (problems.empty()) expect_as_drafted(call, now);
   if (settings_.check == Settings::LocalCheck::none) return problems;
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki))) {

@@ -17,8 +17,8 @@
 namespace hsmbridge::digicert {
 
 // What provider_state keeps: the profile and seat an order is made with, fixed when it is drafted, since a pick-up and
-// a search after a lost answer need them even after the configuration has changed; and the serial number once it is
-// known.
+// a search after a lost answer need them even after the configuration has changed; in a draft also what else will be
+// asked beside the CSR, so that approvals are for that too; and the serial number once it is known.
 struct Pinned {
   std::string profile;
   std::string seat;
@@ -30,6 +30,9 @@ struct Pinned {
   // WhoAmI::account of who drafted it: only under that account does a search that finds nothing prove anything. ""
   // where the service did not tell.
   std::string account = {};
+  // Of a draft: validity_text of what is asked; "" in those of earlier versions, which fix neither this nor the tags.
+  std::string validity = {};
+  std::vector<std::string> tags = {};
 };
 std::string to_text(const Pinned& pinned);
 // Empty fields for "". Throws corrupt.
@@ -96,6 +99,9 @@ class DigicertProvider final : public workflow::Provider,
   std::optional<Profile> known_profile(const std::string& id) const;
   // Under what and for whom this request is, or was, ordered.
   Pinned pinned_for(const workflow::ProviderCall& call) const;
+  // Throws outdated_draft where the draft fixes another validity or other tags than would be sent now. How the answer is
+  // to be written (delivery_format, include_ca_chain, request_shape) is nothing that anybody approves.
+  void expect_as_drafted(const workflow::ProviderCall& call, const Profile& profile) const;
 
   // provider_submit.cpp
   CertificateOrder order_for(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;

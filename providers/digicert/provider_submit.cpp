@@ -193,7 +193,9 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
   Pinned pinned;
   try {
     pinned = pinned_for(call);
+    providers::expect_csr_alone(call.draft);
     now = profile(pinned.profile, Freshness::any, call.time_limit / 3);
+    expect_as_drafted(call, now);
     order = order_for(call, pinned, now);
     if (call.order.kind() == Kind::renew) plan = plan_renewal(call, pinned, now);
     if (!pinned.account.empty()) {

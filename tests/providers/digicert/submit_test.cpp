@@ -169,6 +169,71 @@ TEST_CASE("what was fixed while drafting counts, whatever the configuration says
   CHECK(bench.transport->lines().at(6) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
 }
 
+TEST_CASE("a draft fixes the validity and the tags, and another one is made where they are others by now") {
+  TlmBench bench;
+  bench.ask.validity = 30 * 24h;
+  bench.settings.tags = {"prod"};
+  bench.freeze();
+  bench.then_profile();
+  bench.then_me();
+  bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
+  const Pinned pinned = pinned_from(bench.draft.provider_state);
+  CHECK(pinned.validity == "30 days");
+  CHECK(pinned.tags == std::vector<std::string>{"prod"});
+  bench.made.reset();
+  // By the check and by the submission, which orders nothing.
+  const auto outdated = [&](const Json& profile, const std::string& why) {
+    bench.then_profile(profile);
+    CHECK_THROWS_WITH(bench.provider().check(bench.call()), Catch::Contains(why));
+    const SubmitAnswer answer = bench.submit();
+    REQUIRE(std::holds_alternative<NotAccepted>(answer));
+    CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+    CHECK(std::get<NotAccepted>(answer).error.message() == why);
+    CHECK(bench.transport->lines().back() == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  };
+  const auto ordered = [&] {
+    bench.then_profile();
+    bench.then_me();
+    bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+    return std::holds_alternative<Accepted>(bench.submit());
+  };
+  const std::string leaves_it = R"(the draft asks for the validity "30 days", and now it would be "of the profile")";
+  SECTION("nothing changed") {
+    CHECK(ordered());
+  }
+  SECTION("the configuration leaves the validity to the profile") {
+    bench.settings.validity = Settings::Validity::of_profile;
+    outdated(test::tlm_profile(), leaves_it);
+  }
+  SECTION("the profile takes no validity any more") {
+    Json profile = test::tlm_profile();
+    profile.set("override_cert_validity_via_api", false);
+    outdated(profile, leaves_it);
+  }
+  SECTION("the tags") {
+    bench.settings.tags = {"test", "web"};
+    outdated(test::tlm_profile(), R"(the draft has the tags "prod", and provider tlm has "test, web" now)");
+  }
+  SECTION("a draft of an earlier version fixes neither") {
+    Pinned before = pinned;
+    before.validity.clear();
+    before.tags.clear();
+    bench.draft.provider_state = to_text(before);
+    bench.settings.tags = {"test"};
+    CHECK(ordered());
+  }
+}
+
+TEST_CASE("a certificate to be signed that was approved is not ordered by its CSR") {
+  TlmBench bench;
+  bench.freeze();
+  bench.draft.to_be_signed = {0x30, 0x00};
+  const SubmitAnswer answer = bench.submit();
+  REQUIRE(std::holds_alternative<NotAccepted>(answer));
+  CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+  CHECK(bench.transport->sent.empty());
+}
+
 TEST_CASE("a seat that wants a common name is drafted without one and complained about by the check") {
   TlmBench bench;
   bench.settings.seat = "{cn}";
