@@ -131,6 +131,12 @@ std::string quoted(const std::string& text) {
   return Json(text).dump();
 }
 
+// What a provider keeps as an object, with room between its members for the end of a line.
+std::string members_of(const std::string& provider_state) {
+  return joined(Json::parse(provider_state).as_object(), ", ",
+                [](const Json::Member& member) { return quoted(member.first) + ": " + member.second.dump(); });
+}
+
 // What the order says beside the draft, which a vote is bound to too.
 void tell_order(const LocalQuestion& question, Decoded& decoded) {
   const auto& [order, prepared] = question;
@@ -148,7 +154,7 @@ void tell_order(const LocalQuestion& question, Decoded& decoded) {
   if (!wish.content.accept.empty()) say("accepted of the certificate: " + joined(wish.content.accept, ", ", quoted));
   if (wish.content.validity > Duration::zero()) say("valid for " + spoken(wish.content.validity));
   if (!prepared.draft.provider_state.empty() && prepared.draft.to_be_signed.empty()) {
-    say("sent beside the CSR: " + prepared.draft.provider_state);
+    say("sent beside the CSR: " + members_of(prepared.draft.provider_state));
   }
   for (const auto& target : wish.targets) say("goes to " + quoted(target.name));
   if (order.deadline) say("given up at " + rfc3339(*order.deadline));

@@ -7,6 +7,22 @@
 #include <string>
 
 namespace hsmbridge::test {
+namespace {
+
+// Lines of a profile that has two people, who are made here, approve at this bridge.
+std::string wants_two(CloudBench& bench) {
+  std::string people = "people:\n";
+  for (const std::string name : {"alice", "bob"}) {
+    REQUIRE(bench.cli.run({"key", "generate", "--token", "web", "--label", name, "--spec", "ed25519"}).status == 0);
+    REQUIRE(bench.cli.run({"key", "public", "--token", "web", name, "--out", name + ".pub"}).status == 0);
+    people += "  " + name + ": {public_key: " + (bench.cli / (name + ".pub")).string() + ", token: web, key: " + name +
+              ", accounts: []}\n";
+  }
+  return "    approval: {quorum: 2, of: [alice, bob]}\n" + people;
+}
+
+}  // namespace
+
 TEST_CASE("the main job with Venafi ends with a certificate next to its key") {
   CloudBench bench;
   const auto done = bench.enroll();
@@ -46,14 +62,7 @@ TEST_CASE("a request at Venafi waits for its approvers, and they can decide from
 
 TEST_CASE("a CSR is sent to Venafi once people at this bridge have approved it") {
   CloudBench bench;
-  std::string people = "people:\n";
-  for (const std::string name : {"alice", "bob"}) {
-    REQUIRE(bench.cli.run({"key", "generate", "--token", "web", "--label", name, "--spec", "ed25519"}).status == 0);
-    REQUIRE(bench.cli.run({"key", "public", "--token", "web", name, "--out", name + ".pub"}).status == 0);
-    people += "  " + name + ": {public_key: " + (bench.cli / (name + ".pub")).string() + ", token: web, key: " + name +
-              ", accounts: []}\n";
-  }
-  bench.configure("Default", bench.key_of_ops(), "", "    approval: {quorum: 2, of: [alice, bob]}\n" + people);
+  bench.configure("Default", bench.key_of_ops(), "", wants_two(bench));
   const auto asked = bench.enroll({});
   INFO(asked.out << asked.err);
   REQUIRE(asked.status == 3);
@@ -72,6 +81,25 @@ TEST_CASE("a CSR is sent to Venafi once people at this bridge have approved it")
   INFO(done.out << done.err);
   CHECK(done.status == 0);
   CHECK(bench.orders() == 1);
+}
+
+TEST_CASE("a CSR that people approved for one zone is not sent to another one, and they are asked again") {
+  CloudBench bench;
+  const auto approval = wants_two(bench);
+  bench.configure("Default", bench.key_of_ops(), "", approval);
+  const auto id = Bench::id_in(bench.enroll({}));
+  CHECK(says(bench.cli.run({"approval", "show", id, "--as", "alice"}), R"("zone": "Payments\\Default")"));
+  for (const char* person : {"alice", "bob"}) {
+    REQUIRE(bench.cli.run({"approval", "accept", id, "--as", person, "--yes"}).status == 0);
+  }
+  bench.configure("Approval", bench.key_of_ops(), "", approval);
+  auto shown = bench.cli.run({"approval", "show", id, "--as", "alice"});
+  for (int i = 0; i < 10 && shown.status != 0; ++i) {
+    CHECK(bench.cli.run({"request", "wait", id, "--timeout", "4s"}).status != 0);
+    shown = bench.cli.run({"approval", "show", id, "--as", "alice"});
+  }
+  CHECK(says(shown, R"("zone": "Payments\\Approval")"));
+  CHECK(bench.orders() == 0);
 }
 
 TEST_CASE("what waits for our account at Venafi is listed, shown and compared before it is decided") {

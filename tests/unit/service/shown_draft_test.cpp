@@ -55,3 +55,13 @@ TEST_CASE("what somebody typed is quoted where the order is told") {
         R"(key "web\"; goes to \"elsewhere" in token "web", made for it; )"
         R"(would be accepted of the key: "extractable"; goes to "file:/a; given up at noon")");
 }
+
+TEST_CASE("what is sent beside a CSR is told member by member, and nothing in it reads as the next thing") {
+  auto question = asked_for("CN=www.example.com");
+  question.prepared.draft.provider_state =
+      R"({"zone":"Prod\\Public","tags":["a; goes to \"b\""],"issued_at_once":true})";
+  const auto shown = service::shown_draft(question, kStart);
+  CHECK(shown.objections.empty());
+  CHECK(shown.order.find(R"(; sent beside the CSR: "zone": "Prod\\Public", "tags": ["a; goes to \"b\""], )"
+                         R"("issued_at_once": true)") != std::string::npos);
+}
