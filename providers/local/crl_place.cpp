@@ -10,20 +10,26 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 namespace hsmbridge::local {
 
 using namespace workflow;
 
-PublishingTurn::PublishingTurn(const std::filesystem::path& file)
+PublishingTurn::PublishingTurn(const std::filesystem::path& file, Duration longest)
     : lock_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {
   if (!lock_.valid()) {
     throw Error{ErrorKind::denied, fmt::format("{}.lock cannot be opened: {}", file.string(), std::strerror(errno))};
   }
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error{ErrorKind::unavailable, fmt::format("another process publishes {} now", file.string())};
+  const auto end = std::chrono::steady_clock::now() + longest;
+  while (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() >= end) {
+      throw Error{ErrorKind::unavailable, fmt::format("another process publishes {} now", file.string())};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
 }
 

@@ -25,8 +25,11 @@ inline constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
 // made meanwhile.
 class PublishingTurn {
  public:
-  // Throws unavailable where another process has it.
-  explicit PublishingTurn(const std::filesystem::path& file);
+  // A signature takes a moment; one that takes longer than this is that of a token that hangs.
+  static constexpr Duration kLongest = std::chrono::seconds{10};
+
+  // Waits for it. Throws unavailable where another process keeps it that long.
+  explicit PublishingTurn(const std::filesystem::path& file, Duration longest = kLongest);
 
  private:
   const Descriptor lock_;

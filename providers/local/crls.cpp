@@ -11,6 +11,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -29,6 +30,17 @@ Bytes serial_octets(const std::string& text) {
   return octets;
 }
 
+// What an entry must have ended before to leave the next CRL: on one CRL after its end each stays (RFC 5280 §3.3), and
+// what ended before the last one was on it. Of one of the future nobody can say that yet.
+Instant leaves_before(const std::optional<PublishedCrl>& last, Instant now) {
+  return last ? std::min(last->this_update, now) : Instant{};
+}
+
+// thisUpdate of the last one. One may be there that nobody wrote down, of a process that died.
+Instant newest_of(const std::optional<PublishedCrl>& last, const std::optional<CrlThere>& there) {
+  return std::max(last ? last->this_update : Instant{}, there ? there->this_update : Instant{});
+}
+
 // Nobody may become good again because the configuration does not name the CRL any more that says otherwise.
 void expect_none_lost(const Settings::Crl& crl, const std::string& issuer, Revocations& book, Instant now) {
   // An entry is on one CRL after the end of its certificate (RFC 5280 §3.3).
@@ -45,8 +57,8 @@ void expect_none_lost(const Settings::Crl& crl, const std::string& issuer, Revoc
           .hint("set `shards` and `url` back to what they were, or `shards` higher: nothing was published");
     }
     throw Error{ErrorKind::conflict,
-                "certificates that name no shard are revoked, and `crl` of the configuration "
-                "publishes shards alone"}
+                "certificates that have not ended name no shard, and `crl` of the configuration publishes shards "
+                "alone"}
         .hint("add  complete: {file: …, url: …}  to `crl`: the complete CRL, where it was");
   }
   if (!crl.file.empty()) return;
@@ -67,6 +79,8 @@ std::vector<CrlPlace> LocalProvider::crl_places() const {
   const Settings::Crl& crl = *settings_.crl;
   if (!crl.file.empty()) places.push_back({"", crl.file, crl.url, crl.read_back, crl.scope, crl.put});
   places.insert(places.end(), crl.shards.begin(), crl.shards.end());
+  if (!dependencies_.service) return places;
+  for (CrlPlace& place : places) place.most_octets = dependencies_.service->most_octets();
   return places;
 }
 
@@ -137,7 +151,7 @@ void LocalProvider::expect_scope_to_fit(const CrlPlace& place, const x509::Certi
   if (place.scope == CrlPlace::Scope::all) return;
   const std::string id = issuer_id(issuer.subject());
   const auto last = dependencies_.revocations().last_crl(id, "");
-  const Instant since = last ? std::min(last->this_update, now) : now;
+  const Instant since = last ? leaves_before(last, now) : now;
   const auto other = dependencies_.serials().other_than_authority(id, since);
   if (!other) return;
   if (!other->is_known) {
@@ -157,13 +171,14 @@ std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate
   Revocations& book = dependencies_.revocations();
   const std::string id = issuer_id(issuer.subject());
   const std::string point = crl.place.distribution_point();
-  const std::size_t revoked = book.count_revocations(id, point, crl.last->this_update);
+  const Instant since = leaves_before(crl.last, now);
+  const std::size_t revoked = book.count_revocations(id, point, since);
   const std::lock_guard lock(mutex_);
   Compared& compared = compared_[point];
   // Revocations are never taken back: as many as before are the same ones. Their dates tell nothing, since one may be
   // dated back.
   if (compared.number != crl.last->number || compared.revoked != revoked) {
-    std::set<std::string> missing = serials_of(book.revocations(id, point, crl.last->this_update));
+    std::set<std::string> missing = serials_of(book.revocations(id, point, since));
     try {
       const auto there = crl_there(crl.place, settings_.crl->shards, issuer);
       if (!there) return "the last one is not in its place";
@@ -201,48 +216,77 @@ CrlPlace LocalProvider::place_of(const std::string& shard) const {
 }
 
 MadeCrl LocalProvider::publish_crl(const std::string& shard, Instant now) {
+  return publish(shard, now, Wanted::anyway).value();
+}
+
+std::optional<MadeCrl> LocalProvider::publish_due_crl(const std::string& shard, Instant now) {
+  return publish(shard, now, Wanted::where_due);
+}
+
+std::optional<MadeCrl> LocalProvider::publish_crl_after_future(const std::string& shard, Instant now) {
+  return publish(shard, now, Wanted::after_future);
+}
+
+std::optional<MadeCrl> LocalProvider::publish(const std::string& shard, Instant now, Wanted wanted) {
   if (dependencies_.service) {
     throw Error{ErrorKind::internal, fmt::format("the CRLs of {} are requests: its key is at provider {}",
                                                  settings_.name, settings_.key_service->provider)};
   }
   const CrlPlace place = place_of(shard);
   expect_folder_takes_files(place.file);
-  const PublishingTurn turn(place.file);
   const x509::Certificate issuer = certificate();
-  if (auto left = left_in_place(place, issuer)) return std::move(*left);
-  const NextCrl next = next_crl(place, issuer, now);
+  const std::string id = issuer_id(issuer.subject());
+  Revocations& book = dependencies_.revocations();
+  // Nobody waits for this process while it waits for a web server.
+  expect_newest(place, issuer, book.last_crl(id, place.distribution_point()));
+  const PublishingTurn turn(place.file);
+  expect_to_publish(place, issuer, now);
+  // What another process has published meanwhile is known now.
+  const auto last = book.last_crl(id, place.distribution_point());
+  if (wanted == Wanted::where_due && crl_due({place, last, false, "", ""}, issuer, now).empty()) return std::nullopt;
+  std::optional<Instant> after_future;
+  if (wanted == Wanted::after_future) {
+    after_future = newest_of(last, crl_there(place, settings_.crl->shards, issuer));
+    if (*after_future <= now) return std::nullopt;
+  }
+  if (auto left = left_in_place(place, issuer, now)) return left;
+  const NextCrl next = next_crl(place, issuer, now, after_future);
   const Bytes der = sign_crl(next, issuer, now);
   const ca::CrlFields& fields = next.fields;
-  const MadeCrl made{
-      {fields.number, fields.this_update, fields.next_update, hex(sha256(der)), fields.distribution_point},
-      fields.entries.size(),
-      next.place};
-  put_in_place(issuer_id(issuer.subject()), made, der);
+  MadeCrl made{{fields.number, fields.this_update, fields.next_update, hex(sha256(der)), fields.distribution_point},
+               fields.entries.size(),
+               next.place,
+               next.after_future};
+  put_in_place(id, made, der);
   return made;
 }
 
-LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509::Certificate& issuer, Instant now) {
-  const std::filesystem::path& file = place.file;
-  const std::string point = place.distribution_point();
+void LocalProvider::expect_to_publish(const CrlPlace& place, const x509::Certificate& issuer, Instant now) const {
   expect_not_suspended(issuer.subject());
   ca::expect_crl_signer(issuer);
-  Revocations& book = dependencies_.revocations();
-  const std::string id = issuer_id(issuer.subject());
-  expect_none_lost(*settings_.crl, id, book, now);
-  const auto last = book.last_crl(id, point);
-  const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
+  expect_none_lost(*settings_.crl, issuer_id(issuer.subject()), dependencies_.revocations(), now);
   // Before a number is taken: however often somebody tries again, the answer is the same.
   expect_scope_to_fit(place, issuer, now);
+}
+
+LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509::Certificate& issuer, Instant now,
+                                               const std::optional<Instant>& after_future) {
+  const std::filesystem::path& file = place.file;
+  const std::string point = place.distribution_point();
+  Revocations& book = dependencies_.revocations();
+  const std::string id = issuer_id(issuer.subject());
+  const auto last = book.last_crl(id, point);
+  const Instant this_update = std::chrono::floor<std::chrono::seconds>(now);
   const auto there = crl_there(place, settings_.crl->shards, issuer);
-  // One may be there that nobody wrote down, of a process that died.
-  const Instant newest = std::max(last ? last->this_update : Instant{}, there ? there->this_update : Instant{});
-  if (this_update < newest) {
-    throw Error{ErrorKind::unavailable, fmt::format("the last CRL is of {}, and this machine's clock says {}",
-                                                    rfc3339(newest), rfc3339(this_update))}
-        .hint("set the clock right: a CRL never goes back in time");
+  const Instant newest = newest_of(last, there);
+  if (this_update < newest && (!after_future || *after_future < newest)) {
+    throw Error{ErrorKind::conflict, fmt::format("the last CRL is of {}, and this machine's clock says {}",
+                                                 rfc3339(newest), rfc3339(this_update))}
+        .hint(fmt::format("set the clock right; where it is right now, and was ahead when that CRL was signed: "
+                          "hsmbridge ca crl {} --clock-was-ahead",
+                          settings_.name));
   }
-  // On one CRL after its end each stays (RFC 5280 §3.3): what ended before the last one was on it.
-  const auto revoked = book.revocations(id, point, last ? last->this_update : Instant{});
+  const auto revoked = book.revocations(id, point, leaves_before(last, this_update));
   if (there) {
     refuse_forgotten(file, *there, id, serials_of(revoked), book);
   } else if (last && last->sha256 != kLostCrl) {
@@ -254,15 +298,7 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
                           last->number, last->sha256));
   }
   NextCrl next{place, {}, {}};
-  const auto number = book.take_crl_number(id, there ? there->number : 0, now);
-  if (!number) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("{} has the CRL number {}, and this store has not given as many: it is "
-                            "not the store that published it, or an older copy of that",
-                            file.string(), there->number)}
-        .hint("nothing was replaced and no number was taken: numbers never go back");
-  }
-  next.fields.number = *number;
+  if (this_update < newest) next.after_future = newest;
   next.fields.this_update = this_update;
   next.fields.next_update = std::min<Instant>(this_update + settings_.crl->next_update, issuer.tbs.validity.not_after);
   next.fields.distribution_point = point;
@@ -270,8 +306,33 @@ LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509
   for (const RevokedSerial& one : revoked) {
     next.fields.entries.push_back({serial_octets(one.serial), std::min(one.revoked_at, this_update), one.reason});
   }
+  expect_to_fit(next, issuer);
+  const auto number = book.take_crl_number(id, there ? there->number : 0, now);
+  if (!number) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("{} has the CRL number {}, and this store has not given as many: it is "
+                            "not the store that published it, or an older copy of that",
+                            file.string(), there->number)}
+        .hint(last ? "nothing was replaced and no number was taken: numbers never go back"
+                   : fmt::format("no number was taken; take over what the CA did elsewhere: hsmbridge ca adopt {}",
+                                 settings_.name));
+  }
+  next.fields.number = *number;
   next.to_be_signed = ca::crl_to_be_signed(next.fields, issuer, ca::issuing_algorithm(settings_.algorithm, issuer));
   return next;
+}
+
+void LocalProvider::expect_to_fit(const NextCrl& next, const x509::Certificate& issuer) const {
+  if (next.place.most_octets == 0) return;
+  ca::CrlFields longest = next.fields;
+  longest.number = std::numeric_limits<std::int64_t>::max();
+  const std::size_t octets =
+      ca::crl_to_be_signed(longest, issuer, ca::issuing_algorithm(settings_.algorithm, issuer)).size();
+  if (octets <= next.place.most_octets) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("a CRL with {} revoked has {} bytes, and provider {} signs {} at once",
+                          longest.entries.size(), octets, settings_.key_service->provider, next.place.most_octets)}
+      .hint("no number was taken; entries leave a CRL when their certificates end");
 }
 
 void LocalProvider::lint_next(const NextCrl& next, Instant now) {
@@ -290,6 +351,7 @@ Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issu
                              {"linted_by", linted_by(ca::Artefact::crl)}});
   if (!next.place.shard.empty()) facts.set("distribution_point", next.fields.distribution_point);
   if (next.fields.only_authorities) facts.set("scope", "ca");
+  if (next.after_future) facts.set("after_crl_of", rfc3339(*next.after_future));
   const auto key = dependencies_.open(Purpose::crl, x509::spki_hash(issuer.spki()), facts, kByHand);
   return ca::signed_crl(next.to_be_signed, issuer, *key, ca::issuing_algorithm(settings_.algorithm, issuer), now);
 }
@@ -306,16 +368,17 @@ void LocalProvider::put_in_place(const std::string& issuer, const MadeCrl& made,
 // ---- on a web server ------------------------------------------------------------------------------------------------
 
 // What is put somewhere is put as it was signed: no other number, and no other signature.
-std::optional<MadeCrl> LocalProvider::left_in_place(const CrlPlace& place, const x509::Certificate& issuer) {
+std::optional<MadeCrl> LocalProvider::left_in_place(const CrlPlace& place, const x509::Certificate& issuer,
+                                                    Instant now) {
   if (place.put.empty()) return std::nullopt;
-  expect_not_suspended(issuer.subject());
   Revocations& book = dependencies_.revocations();
   const std::string id = issuer_id(issuer.subject());
   const auto last = book.last_crl(id, place.distribution_point());
   const auto there = crl_there(place, settings_.crl->shards, issuer);
   if (!there || (last && there->number <= last->number) || there->scope != place.scope) return std::nullopt;
+  if (there->this_update > now) return std::nullopt;
   std::set<std::string> missing =
-      serials_of(book.revocations(id, place.distribution_point(), last ? last->this_update : Instant{}));
+      serials_of(book.revocations(id, place.distribution_point(), leaves_before(last, now)));
   refuse_forgotten(place.file, *there, id, missing, book);
   for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
   if (!missing.empty()) return std::nullopt;
@@ -339,11 +402,12 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
   if (place.put.empty() || !dependencies_.put) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} puts its CRL nowhere (put)", settings_.name)};
   }
-  const PublishingTurn turn(place.file);
   const x509::Certificate issuer = certificate();
   expect_not_suspended(issuer.subject());
   const std::string id = issuer_id(issuer.subject());
   Revocations& book = dependencies_.revocations();
+  expect_newest(place, issuer, book.last_crl(id, place.distribution_point()));
+  const PublishingTurn turn(place.file);
   const auto last = book.last_crl(id, place.distribution_point());
   if (!last || last->sha256 == kLostCrl) {
     throw Error{ErrorKind::conflict, fmt::format("no CRL of {} was published here that could be put at {}",
@@ -384,23 +448,6 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
 
 // ---- CRLs that a service signs, in its own time ---------------------------------------------------------------------
 
-// Before a number is taken. The check counts exactly.
-void LocalProvider::expect_crl_to_fit(const x509::Certificate& issuer) const {
-  constexpr std::size_t kAroundSerial = 19;  // two headers and a UTCTime
-  Revocations& book = dependencies_.revocations();
-  const std::string id = issuer_id(issuer.subject());
-  const auto last = book.last_crl(id, "");
-  const auto revoked = book.revocations(id, "", last ? last->this_update : Instant{});
-  std::size_t octets = 0;
-  for (const RevokedSerial& one : revoked) octets += kAroundSerial + one.serial.size() / 2;
-  const std::size_t most = dependencies_.service->most_octets();
-  if (octets <= most) return;
-  throw Error{ErrorKind::refused, fmt::format("a CRL with {} revoked has more than {} bytes, and provider {} signs {} "
-                                              "at once",
-                                              revoked.size(), octets, settings_.key_service->provider, most)}
-      .hint("no number was taken; entries leave a CRL when their certificates end");
-}
-
 ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
   if (!settings_.crl || !dependencies_.service) {
     throw Error{ErrorKind::refused,
@@ -410,11 +457,12 @@ ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
   }
   const CrlPlace place = crl_places().front();  // the complete one: there are no shards
   expect_folder_takes_files(place.file);
-  const PublishingTurn turn(place.file);
   const x509::Certificate issuer = certificate();
+  expect_newest(place, issuer, dependencies_.revocations().last_crl(issuer_id(issuer.subject()), ""));
+  const PublishingTurn turn(place.file);
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
-  expect_crl_to_fit(issuer);
-  const NextCrl next = next_crl(place, issuer, now);
+  expect_to_publish(place, issuer, now);
+  const NextCrl next = next_crl(place, issuer, now, std::get<IssueCrl>(order.what).after_future);
   const ca::CrlFields& fields = next.fields;
   lint_next(next, now);
   ProviderDraft draft;
@@ -425,6 +473,10 @@ ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
                              issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update),
                              fields.only_authorities ? ", about CAs alone" : ""),
                  "signed by " + key_place()};
+  if (next.after_future) {
+    draft.notes.push_back(
+        fmt::format("it follows one of {}, which was signed while the clock was ahead", rfc3339(*next.after_future)));
+  }
   return draft;
 }
 
@@ -475,9 +527,10 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
                      place};
   expect_not_suspended(issuer.subject());
   expect_folder_takes_files(file);
-  const PublishingTurn turn(file);
   Revocations& book = dependencies_.revocations();
   const std::string id = issuer_id(issuer.subject());
+  expect_newest(place, issuer, book.last_crl(id, ""));
+  const PublishingTurn turn(file);
   const auto last = book.last_crl(id, "");
   if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
   expect_scope_to_fit(place, issuer, call.now);

@@ -171,10 +171,8 @@ Bytes LocalProvider::take_serial(const x509::Name& issuer, const std::string& re
   for (int tries = 0; tries < kMostTries; ++tries) {
     Bytes serial = x509::random_serial();
     TakenSerial taken{issuer_id(issuer), x509::serial_text(serial), request, now};
-    if (const CrlPlace* const shard = ends ? shard_of(serial) : nullptr) {
-      taken.distribution_point = shard->url;
-      taken.not_after = *ends;
-    }
+    if (ends) taken.not_after = *ends;
+    if (const CrlPlace* const shard = ends ? shard_of(serial) : nullptr) taken.distribution_point = shard->url;
     if (serials.take_serial(taken)) return serial;
   }
   throw Error{ErrorKind::internal, fmt::format("{} random serial numbers in a row were taken before under {}",
@@ -215,11 +213,9 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   const ca::Profile& rules = profile_of(order.profile);
   const x509::Certificate issuer = certificate();
   providers::expect_fit(settings_.name, unfitness(path_above(issuer, order), now), remedy());
+  expect_begun_here(issuer);
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
-  std::optional<Instant> ends;
-  if (settings_.has_shards()) {
-    ends = ca::validity_of(rules, issuer.tbs.validity, enrolment_of(order).content.validity, now).not_after;
-  }
+  const Instant ends = ca::validity_of(rules, issuer.tbs.validity, enrolment_of(order).content.validity, now).not_after;
   const Bytes serial = take_serial(issuer.subject(), order.id.str(), now, ends);
   const ca::Profile profile = rules_for(order, serial);
   ProviderDraft draft;

@@ -7,6 +7,7 @@
 #include "ca/lint.h"
 #include "ca/linters/linter.h"
 #include "ca/path.h"
+#include "net/http_client.h"
 #include "providers/key_service.h"
 #include "providers/local/crl_put.h"
 #include "providers/local/settings.h"
@@ -38,7 +39,8 @@
 // With a key at a service submit hands the very bytes to it, once an attempt, and look_up, poll, retrieve and cancel are
 // the service's (key_at_service.cpp). Its CRLs are requests of their own, with the same stations.
 //
-// A revocation is written down in the store, and is on the next CRL. CRLs are in crls.cpp.
+// A revocation is written down in the store, and is on the next CRL. CRLs are in crls.cpp, and what is looked at before
+// one is signed in crl_url.cpp.
 //
 // A signature leaves this process with the commit that stores it or not at all, so that an attempt without a stored
 // answer made no certificate.
@@ -68,6 +70,7 @@ struct Dependencies {
   std::shared_ptr<CrlPut> put = {};  // where Settings::Crl::put is
   // The certificates (DER) of all CAs of this bridge, as far as they have one.
   std::function<std::vector<Bytes>()> authorities = {};
+  net::FetchPublic fetch = {};       // reads the URLs of CRLs; empty: they are not looked at
 };
 
 workflow::Capabilities declared_capabilities();
@@ -101,6 +104,9 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   Bytes certify_itself(ByteView spki, Instant now) override;
   x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) override;
   workflow::MadeCrl publish_crl(const std::string& shard, Instant now) override;
+  std::optional<workflow::MadeCrl> publish_due_crl(const std::string& shard, Instant now) override;
+  std::optional<workflow::MadeCrl> publish_crl_after_future(const std::string& shard, Instant now) override;
+  void expect_newest(const std::string& shard, const std::optional<workflow::PublishedCrl>& last) override;
   workflow::MadeCrl publish_signed(const workflow::ProviderCall& call,
                                    const workflow::IssuedResult& signature) override;
   workflow::MadeCrl put_crl(const std::string& shard, Duration limit) override;
@@ -126,7 +132,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   void ask_linters(ca::Artefact artefact, ByteView to_be_signed, std::vector<ca::LintFinding>& found);
   // All who lint it: name, version and configuration.
   std::string linted_by(ca::Artefact artefact);
-  // `ends`: of a certificate that names a shard, at the latest.
+  // `ends`: the certificate does, at the latest; nothing for a root's own.
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now, std::optional<Instant> ends);
   // Null where there are none.
   const workflow::CrlPlace* shard_of(ByteView serial) const;
@@ -148,15 +154,26 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   workflow::Report with_key_place(workflow::Report report) const;
   void expect_key_at_service(const x509::Certificate& issuer, Duration limit);
   workflow::ProviderDraft draft_crl(const workflow::Order& order, Instant now);
-  void expect_crl_to_fit(const x509::Certificate& issuer) const;
   std::vector<std::string> revocation_objections(const workflow::Predecessor& predecessor) const;
   workflow::SubmitAnswer revoke(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
   workflow::LookUpAnswer look_revocation_up(const workflow::ProviderCall& call, const workflow::Revoke& revocation);
+  // Why it is published.
+  enum class Wanted { anyway, where_due, after_future };
+  std::optional<workflow::MadeCrl> publish(const std::string& shard, Instant now, Wanted wanted);
+  void expect_newest(const workflow::CrlPlace& place, const x509::Certificate& issuer,
+                     const std::optional<workflow::PublishedCrl>& last);
+  // What the URL of that CRL gives; nothing where it is not looked at, or nothing can be read there.
+  std::optional<Bytes> fetched_crl(const workflow::CrlPlace& place);
+  // Of a CA that has issued nothing here: throws conflict where a CRL of it is out that somebody else has published.
+  void expect_begun_here(const x509::Certificate& issuer);
+  // Throws what speaks against any CRL of the CA there.
+  void expect_to_publish(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now) const;
   // Throws conflict where a CRL about CAs alone would leave a certificate out. Nothing is asked of one about all.
   void expect_scope_to_fit(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now) const;
   // The CRL that a process signed and put in its place, and died before it wrote that down: it is written down now.
   // Nothing where there is none, or where the next one has more to say.
-  std::optional<workflow::MadeCrl> left_in_place(const workflow::CrlPlace& place, const x509::Certificate& issuer);
+  std::optional<workflow::MadeCrl> left_in_place(const workflow::CrlPlace& place, const x509::Certificate& issuer,
+                                                 Instant now);
   // Throws invalid_input where there is none.
   workflow::CrlPlace place_of(const std::string& shard) const;
   // PlacedCrl::due.
@@ -165,9 +182,14 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
     workflow::CrlPlace place;
     ca::CrlFields fields;
     Bytes to_be_signed;
+    std::optional<Instant> after_future = {};  // MadeCrl
   };
-  // Under a number that is taken for good.
-  NextCrl next_crl(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now);
+  // Under a number that is taken for good. `after_future`: the latest thisUpdate that the one before may have, where it
+  // may have one that has not come.
+  NextCrl next_crl(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now,
+                   const std::optional<Instant>& after_future);
+  // Whatever its number will be. Throws refused.
+  void expect_to_fit(const NextCrl& next, const x509::Certificate& issuer) const;
   // By every linter that is configured; throws what refuse_errors throws.
   void lint_next(const NextCrl& next, Instant now);
   Bytes sign_crl(const NextCrl& next, const x509::Certificate& issuer, Instant now);
@@ -179,6 +201,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Clock& clock_;
   const std::vector<std::unique_ptr<ca::Linter>> linters_;  // beside the one that is built in
   std::mutex mutex_;                                        // of what is below
+  Duration silent_until_{};  // by Clock::since_boot: who serves the CRLs did not answer, and is not asked again before
   // The last CRL of each place, when it was compared with what is revoked: how many are not on it.
   struct Compared {
     std::uint64_t number = 0;

@@ -40,6 +40,7 @@ class Comparison {
       take_certificate(prefixed(file.name, [&] { return x509::parse_certificate(file.der); }), file.name);
     }
     for (const IssuedBefore& one : sources_.log) take_logged(one);
+    compare_with_known();
     if (sources_.crl) take_crl(*sources_.crl);
     for (const InventorySources::File& file : sources_.shards) take_shard(file);
     take_revocations();
@@ -88,6 +89,17 @@ class Comparison {
     if (is_new || there->second.not_after == one.not_after) return;
     problem(fmt::format("serial number {}: {} says that it ends {}, and {} says {}", one.serial, there->second.place,
                         rfc3339(there->second.not_after), one.place, rfc3339(one.not_after)));
+  }
+
+  // By its end a revocation leaves the CRL, and an index is signed by nobody.
+  void compare_with_known() {
+    if (!sources_.known) return;
+    for (const auto& [serial, one] : all_) {
+      const auto end = sources_.known(serial);
+      if (!end || *end == one.not_after) continue;
+      problem(fmt::format("serial number {}: {} says that it ends {}, and this store says {}", serial, one.place,
+                          rfc3339(one.not_after), rfc3339(*end)));
+    }
   }
 
   void take_certificate(const x509::Certificate& certificate, const std::string& place) {

@@ -66,5 +66,7 @@ struct PublicLimits {
   std::size_t largest_body = 4U << 20U;
 };
 Exchange fetch_public(const PublicUrl& url, const PublicLimits& limits);
+// What may be used in its stead.
+using FetchPublic = std::function<Exchange(const PublicUrl& url, const PublicLimits& limits)>;
 
 }  // namespace hsmbridge::net

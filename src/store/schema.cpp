@@ -244,7 +244,8 @@ CREATE TABLE crls_put (
   number INTEGER NOT NULL,
   PRIMARY KEY (issuer, url)
 ) STRICT, WITHOUT ROWID;
--- The shards that certificates name, and until when the last of these is valid: so long each is published.
+-- The shards that certificates name ('': those that name none), and until when the last of these is valid: so long each
+-- is published.
 CREATE TABLE distribution_points (
   issuer TEXT NOT NULL,
   url    TEXT NOT NULL,

@@ -45,12 +45,12 @@ bool SqliteStore::take_serial(const workflow::TakenSerial& serial) {
   if (is_taken(serial.issuer, serial.serial)) return false;
   database_->run("INSERT INTO serial_numbers (issuer, serial, request, taken_at) VALUES (?, ?, ?, ?)", serial.issuer,
                  serial.serial, serial.request, serial.at);
-  if (!serial.distribution_point.empty()) name_distribution_point(serial);
+  if (serial.not_after != Instant{}) name_distribution_point(serial);
   write.commit();
   return true;
 }
 
-// Committed with the number: a certificate may name this shard from now on.
+// Committed with the number: a certificate may name this shard, or none, from now on.
 void SqliteStore::name_distribution_point(const workflow::TakenSerial& serial) {
   const bool known = database_
                          ->query("SELECT 1 FROM distribution_points WHERE issuer = ? AND url = ?", serial.issuer,

@@ -54,6 +54,7 @@ Json made_crls(const std::string& name, const service::PublishedCrls& published)
     row.set("entries", static_cast<std::int64_t>(one.made.entries));
     set_place(row, one.made.place, one.at_url);
     if (!one.made.place.put.empty()) row.set("is_put", one.is_put);
+    if (one.made.after_future) row.set("after_crl_of", rfc3339(*one.made.after_future));
     rows.push(row);
   }
   Json json = Json::object({{"name", name}, {"crls", rows}});
@@ -71,6 +72,7 @@ Json crl_check(const service::CrlCheck& check) {
   Json rows = Json::array();
   for (const auto& one : check.crls) {
     Json row = Json::object({{"overdue", one.crl.overdue}, {"fault", one.fault}});
+    if (!one.notice.empty()) row.set("notice", one.notice);
     if (one.crl.last) row.set("crl", crl(*one.crl.last));
     set_place(row, one.crl.place, one.at_url);
     rows.push(row);

@@ -2,11 +2,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "ca/crl.h"
 #include "service/content/ask.h"
 #include "service/content/brought_csr.h"
 #include "service/keys/keys.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
+#include "x509/objects/crl.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
 
@@ -261,6 +263,15 @@ void put_last(workflow::CertificateAuthority& authority, Logbook& log, const std
   }
 }
 
+// Nothing where that one is not wanted.
+std::optional<workflow::MadeCrl> next_of(workflow::CertificateAuthority& authority, const workflow::PlacedCrl& crl,
+                                         WhichCrls which, Instant now) {
+  const std::string& shard = crl.place.shard;
+  if (which == WhichCrls::all) return authority.publish_crl(shard, now);
+  if (which == WhichCrls::after_future) return authority.publish_crl_after_future(shard, now);
+  return crl.due.empty() ? std::nullopt : authority.publish_due_crl(shard, now);
+}
+
 }  // namespace
 
 PublishedCrls put_crls(Bridge& bridge, Logbook& log, const std::string& name) {
@@ -282,6 +293,7 @@ PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log,
   auto& authority = as_authority(*provider);
   const auto standing = authority.crl_standing();
   const std::string& ca = bridge.settings().provider(name).name;
+  const bool is_alone = standing.crls.size() == 1 && which != WhichCrls::after_future;
   PublishedCrls published;
   // Says what to configure.
   if (standing.crls.empty()) authority.publish_crl("", log.now());
@@ -292,12 +304,13 @@ PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log,
       put_last(authority, log, ca, published, published.made.back());
       continue;
     }
-    if (standing.crls.size() > 1 && which == WhichCrls::due && crl.due.empty()) {
-      published.not_due.push_back(crl);
-      continue;
-    }
     try {
-      published.made.push_back({authority.publish_crl(crl.place.shard, log.now()), std::nullopt});
+      auto made = next_of(authority, crl, is_alone ? WhichCrls::all : which, log.now());
+      if (!made) {
+        published.not_due.push_back(crl);
+        continue;
+      }
+      published.made.push_back({std::move(*made), std::nullopt});
     } catch (Error& error) {
       if (!crl.place.shard.empty()) error.prefix("shard " + crl.place.shard);
       if (!published.stopped) published.stopped = error;
@@ -325,6 +338,7 @@ Json crl_facts(const std::string& provider, const workflow::MadeCrl& made) {
                              {"crl_sha256", made.crl.sha256},
                              {"file", made.place.file.string()}});
   if (!made.place.shard.empty()) facts.set("distribution_point", made.crl.distribution_point);
+  if (made.after_future) facts.set("after_crl_of", rfc3339(*made.after_future));
   return facts;
 }
 
@@ -337,15 +351,16 @@ Json put_facts(const std::string& provider, const workflow::MadeCrl& made) {
 
 namespace {
 
+constexpr std::size_t kMostCrlFile = std::size_t{256} << 20U;
+
 std::string fault_of(const workflow::PlacedCrl& crl) {
-  constexpr std::size_t kMost = std::size_t{256} << 20U;
   if (!crl.last) return "no CRL was published yet";
   if (crl.overdue) {
     return fmt::format("the CRL is overdue: number {} is valid from {} to {}", crl.last->number,
                        rfc3339(crl.last->this_update), rfc3339(crl.last->next_update));
   }
   try {
-    if (hex(sha256(read_file(crl.place.file, kMost))) == crl.last->sha256) return crl.not_put;
+    if (hex(sha256(read_file(crl.place.file, kMostCrlFile))) == crl.last->sha256) return crl.not_put;
     return fmt::format("{} does not hold CRL number {}, which was published there", crl.place.file.string(),
                        crl.last->number);
   } catch (const Error& error) {
@@ -354,6 +369,45 @@ std::string fault_of(const workflow::PlacedCrl& crl) {
 }
 
 }  // namespace
+
+std::string nearly_full(const workflow::CrlPlace& place) {
+  constexpr std::size_t kPercent = 100;
+  constexpr std::size_t kSaid = 80;
+  if (place.most_octets == 0) return "";
+  try {
+    const std::size_t octets = x509::parse_crl(read_file(place.file, place.most_octets * 2)).tbs.der.size();
+    const std::size_t percent = octets * kPercent / place.most_octets;
+    if (percent < kSaid) return "";
+    return fmt::format("the CRL has {} bytes, {} % of what can be signed at once there", octets, percent);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+std::vector<CrlOfFuture> crls_of_the_future(Bridge& bridge, const std::string& name) {
+  const Authority made = authority(bridge, name);
+  const auto provider = provider_of_authority(bridge, name);
+  const auto standing = as_authority(*provider).crl_standing();  // says what is wrong with a CA that cannot be read
+  if (standing.crls.empty()) {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes (crl)", made.name)};
+  }
+  const Instant now = bridge.clock().now();
+  std::vector<CrlOfFuture> found;
+  for (const workflow::PlacedCrl& crl : standing.crls) {
+    CrlOfFuture one{crl.place, crl.last ? crl.last->number : 0, crl.last ? crl.last->this_update : Instant{}};
+    try {  // one that is there, and was not written down
+      const auto there = x509::parse_crl(read_file(crl.place.file, kMostCrlFile)).tbs;
+      if (there.this_update > one.this_update) one = {crl.place, ca::crl_number(there), there.this_update};
+    } catch (const Error&) {
+      if (!crl.last) continue;
+    }
+    if (one.this_update > now) found.push_back(std::move(one));
+  }
+  if (!found.empty()) return found;
+  throw Error{ErrorKind::conflict,
+              fmt::format("no CRL of the CA {} is of a time that has not come, and nothing was signed", made.name)}
+      .hint(fmt::format("hsmbridge ca crl {}", made.name));
+}
 
 CrlCheck check_crl(Bridge& bridge, const std::string& name) {
   CrlCheck check{authority(bridge, name), {}};
@@ -365,7 +419,7 @@ CrlCheck check_crl(Bridge& bridge, const std::string& name) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes (crl)", name)};
   }
   for (const workflow::PlacedCrl& crl : view.crls) {
-    check.crls.push_back({crl, fault_of(crl), std::nullopt});
+    check.crls.push_back({crl, fault_of(crl), std::nullopt, nearly_full(crl.place)});
   }
   auto at_urls = look_at_urls(check.authority);
   for (std::size_t i = 0; i < at_urls.size(); ++i) check.crls[i].at_url = std::move(at_urls[i]);

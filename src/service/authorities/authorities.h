@@ -8,6 +8,7 @@
 #include "service/requests/enrolment.h"
 #include "workflow/ports/provider.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,15 +55,25 @@ struct PublishedCrls {
     bool is_put = false;             // it is at CrlPlace::put
   };
   std::vector<One> made;
-  std::vector<workflow::PlacedCrl> not_due;  // shards alone
+  std::vector<workflow::PlacedCrl> not_due;  // shards alone, and what is not of the future
   std::optional<Error> stopped;              // what kept others from being published
 };
-// A CA with one CRL gets the next one; of a CA with shards each that is due does, or all of them.
-enum class WhichCrls { due, all };
+// A CA with one CRL gets the next one; of a CA with shards each that is due does, or all of them; or those alone whose
+// last one is of the future (CertificateAuthority::publish_crl_after_future).
+enum class WhichCrls { due, all, after_future };
 // Throws refused for a store that is an older copy, and what CertificateAuthority::publish_crl throws where nothing was
 // published.
 PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log, const std::string& name,
                            WhichCrls which);
+
+// Those whose last one says that it is of a time that has not come: it was signed while the clock was ahead, or the clock
+// is behind now. Throws conflict where none is, and invalid_input for a CA that publishes none.
+struct CrlOfFuture {
+  workflow::CrlPlace place;
+  std::uint64_t number = 0;
+  Instant this_update{};
+};
+std::vector<CrlOfFuture> crls_of_the_future(Bridge& bridge, const std::string& name);
 
 // The CRLs that were published and are not where they are to be put: they are put there, as they were signed. Of a CA
 // whose CRLs are requests. None is made where the next one is due.
@@ -81,11 +92,16 @@ struct CrlCheck {
     workflow::PlacedCrl crl;
     std::string fault;               // of the file, one sentence; "" where all is in order
     std::optional<CrlAtUrl> at_url;  // nothing where it is not looked at
+    std::string notice = {};         // nearly_full
   };
   std::vector<One> crls;
 };
 // Throws invalid_input for a CA that publishes none.
 CrlCheck check_crl(Bridge& bridge, const std::string& name);
+
+// That the CRL which is in its place is nearly as long as who signs it takes (CrlPlace::most_octets), a sentence; "" where
+// it is not, or cannot be read.
+std::string nearly_full(const workflow::CrlPlace& place);
 
 // What the URLs of its CRLs give (look_at_urls).
 std::vector<std::optional<CrlAtUrl>> look_at_urls(const Authority& authority);

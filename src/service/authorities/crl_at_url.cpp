@@ -108,7 +108,7 @@ bool is_read_back(const workflow::PlacedCrl& crl) {
          crl.last->sha256 != workflow::kLostCrl;
 }
 
-CrlAtUrl look_at_url(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, const FetchPublic& fetch) {
+CrlAtUrl look_at_url(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, const net::FetchPublic& fetch) {
   const net::Exchange exchange =
       fetch(net::PublicUrl::parse(crl.place.url), {kReadBackLimit, most_octets(crl.place.file)});
   const std::string& url = crl.place.url;
@@ -121,7 +121,7 @@ CrlAtUrl look_at_url(const workflow::PlacedCrl& crl, const x509::Certificate& is
 }
 
 std::vector<std::optional<CrlAtUrl>> look_at_urls(const std::vector<workflow::PlacedCrl>& crls,
-                                                  const x509::Certificate& issuer, const FetchPublic& fetch) {
+                                                  const x509::Certificate& issuer, const net::FetchPublic& fetch) {
   std::vector<std::optional<CrlAtUrl>> all;
   bool answers = true;
   for (const workflow::PlacedCrl& crl : crls) {

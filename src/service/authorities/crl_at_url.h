@@ -4,7 +4,6 @@
 #include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,18 +17,15 @@ struct CrlAtUrl {
   std::string sentence;  // names the URL
 };
 
-// As net::fetch_public.
-using FetchPublic = std::function<net::Exchange(const net::PublicUrl& url, const net::PublicLimits& limits)>;
-
 // Whether the URL of this CRL is looked at: it has one, was published, and the last one is not lost.
 bool is_read_back(const workflow::PlacedCrl& crl);
 // Fetches it and compares it with the last one, to the octet. Throws nothing for what an answer is like.
 CrlAtUrl look_at_url(const workflow::PlacedCrl& crl, const x509::Certificate& issuer,
-                     const FetchPublic& fetch = net::fetch_public);
+                     const net::FetchPublic& fetch = net::fetch_public);
 // The same of each, in their order; nothing for one that is not looked at. Once a server does not answer, the others are
 // not asked: each would be waited for.
 std::vector<std::optional<CrlAtUrl>> look_at_urls(const std::vector<workflow::PlacedCrl>& crls,
                                                   const x509::Certificate& issuer,
-                                                  const FetchPublic& fetch = net::fetch_public);
+                                                  const net::FetchPublic& fetch = net::fetch_public);
 
 }  // namespace hsmbridge::service

@@ -73,7 +73,8 @@ bool crl_is_a_request(Bridge& bridge, const std::string& name) {
   return bridge.settings().provider(made.name).key_at.has_value();
 }
 
-CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& name) {
+CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& name,
+                       const std::optional<Instant>& after_future) {
   const Authority made = authority(bridge, name);
   if (made.view.crls.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} does not say where its CRL goes", made.name)}.hint(
@@ -87,10 +88,19 @@ CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& stor
     throw Error{ErrorKind::refused, fmt::format("the store is an older copy of itself ({}): no CA signs", *why)}.hint(
         "first: hsmbridge store accept-restored, then for each CA: hsmbridge ca resume");
   }
-  const workflow::Order order = crl_order(actor, made.name, made.view, bridge.clock().now());
+  workflow::Order order = crl_order(actor, made.name, made.view, bridge.clock().now());
+  order.what = workflow::IssueCrl{after_future};
   const bool is_made = journal_unless_open(store, order, timing_for(bridge.settings(), made.name));
   if (is_made) return {order.id, CrlRequest::How::made};
   if (const auto open = store.open_request_for(workflow::work_of(order))) {
+    const auto record = store.find(*open);
+    if (after_future && record && record->order.what != order.what) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("request {} for a CRL of the CA {} is open, and would not follow one "
+                              "of {}",
+                              open->str(), made.name, rfc3339(*after_future))}
+          .hint(fmt::format("hsmbridge request cancel {}, and this command again", open->str()));
+    }
     return {*open, CrlRequest::How::open, lacking(store, *open)};
   }
   throw Error{ErrorKind::unavailable, fmt::format("the CRL request of {} ended this moment", made.name)}.hint(

@@ -20,8 +20,10 @@ struct CrlRequest {
   enum class How { made, open } how = How::made;
   std::size_t lacks = 0;  // revocations since its bytes were frozen, which only the CRL after it will have
 };
-// The open one, or a new one. Throws invalid_input where it publishes none, refused for a store that is an older copy.
-CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& name);
+// The open one, or a new one. `after_future` as workflow::IssueCrl has it. Throws invalid_input where it publishes none,
+// refused for a store that is an older copy, conflict where one is open that is not `after_future`.
+CrlRequest request_crl(const Actor& actor, Bridge& bridge, workflow::Store& store, const std::string& name,
+                       const std::optional<Instant>& after_future = std::nullopt);
 
 // The same for a schedule: nothing where no CRL is due, one is open already, or the last one was given up or refused less
 // than `every` ago: people who said no are not asked again at once.

@@ -184,8 +184,19 @@ void expect_sources(const TakeoverSources& sources, const std::vector<Path>& log
   }
 }
 
+// Whether its CRL was lost by this very takeover, which is done already.
+bool is_lost(const std::optional<workflow::PublishedCrl>& last, const Takeover& takeover, workflow::Store& store) {
+  if (!last || last->sha256 != workflow::kLostCrl || !takeover.next_crl_number) return false;
+  // The row is under the number before, or under the next one where the one before was given here.
+  const auto was_lost = [&](std::uint64_t number) {
+    const auto one = store.published_crl(takeover.issuer, number);
+    return one && one->sha256 == workflow::kLostCrl;
+  };
+  return was_lost(*takeover.next_crl_number - 1) || was_lost(*takeover.next_crl_number);
+}
+
 // What is where a CRL goes. `given`: the number of the last one.
-PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::optional<std::uint64_t>& given,
+PlannedTakeover::Place place_of(PlannedTakeover::Crl& crl, const std::optional<std::uint64_t>& given,
                                 const Takeover& takeover, const x509::Certificate& issuer, workflow::Store& store) {
   using Place = PlannedTakeover::Place;
   const Path& file = crl.to.file;
@@ -196,6 +207,7 @@ PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::opti
     if (error.kind() == ErrorKind::not_found) return Place::empty;
     throw;
   }
+  crl.there_sha256 = hex(sha256(there));
   const auto occupied = [&](const std::string& what) {
     throw Error{ErrorKind::conflict, fmt::format("{} holds {}, and was not touched", file.string(), what)}.hint(
         "give the CRL that is there where it is the last one; else move the file away");
@@ -213,6 +225,7 @@ PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::opti
   const bool ours = last && last->sha256 == hex(sha256(der));
   // Of a takeover that was done before, or one that this store published before it became an older copy.
   if (ours && (!given || last->number > *given)) return Place::holds_ours;
+  if (ours && takeover.from == Takeover::From::a_lost_store) return Place::holds_ours_before;
   // A takeover that was interrupted after its first CRL was in its place.
   const bool taken_over = given ? last && last->sha256 == hex(sha256(crl.der))
                                 : !last && !takeover.certificates.empty() &&
@@ -221,6 +234,7 @@ PlannedTakeover::Place place_of(const PlannedTakeover::Crl& crl, const std::opti
   // what that revoked nobody has told.
   const bool is_own = !store.suspended(takeover.issuer) && store.is_crl_number_taken(takeover.issuer, number);
   if (taken_over && is_own && (!given || number > *given)) return Place::holds_later_one;
+  if (!given && is_own && is_lost(last, takeover, store) && number > last->number) return Place::holds_later_one;
   occupied(fmt::format("the CRL number {}", number));
   return Place::empty;
 }
@@ -388,6 +402,28 @@ void expect_new_here(PlannedTakeover& planned, workflow::Store& store) {
       *why, name));
 }
 
+// A newer one that nobody brings is at its URL, perhaps.
+void expect_last(Bridge& bridge, const PlannedTakeover& planned) {
+  const Takeover& takeover = planned.takeover;
+  const auto provider = bridge.provider(planned.authority.name);
+  auto& authority = dynamic_cast<workflow::CertificateAuthority&>(*provider);
+  for (const PlannedTakeover::Crl& crl : planned.crls) {
+    std::optional<workflow::PublishedCrl> last;
+    if (crl.to.shard.empty()) last = takeover.crl;
+    for (const workflow::PublishedCrl& one : takeover.shards) {
+      if (!crl.to.shard.empty() && one.distribution_point == crl.to.url) last = one;
+    }
+    if (const auto next = takeover.next_crl_number; next && *next > 1)
+      last = {*next - 1, {}, {}, workflow::kLostCrl, ""};
+    try {
+      authority.expect_newest(crl.to.shard, last);
+    } catch (Error& error) {
+      if (error.kind() != ErrorKind::conflict) throw;
+      throw error.hint("nothing was taken over; give the CRL that is there as the last one: --crl FILE");
+    }
+  }
+}
+
 Json fact_of(const PlannedTakeover& planned) {
   const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
   Json fact = Json::object({{"provider", planned.authority.name},
@@ -450,6 +486,7 @@ PlannedTakeover plan_takeover(Bridge& bridge, workflow::Store& store, Logbook& l
     const auto given = number_of(planned.takeover, crl.to);
     crl.place = place_of(crl, given, planned.takeover, issuer, store);
   }
+  expect_last(bridge, planned);
   prove_key(bridge, log, planned.authority, issuer);
   return planned;
 }
@@ -464,15 +501,15 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
   // The next CRL is compared with the one in its place.
   bool holds_ours = true;
   for (const PlannedTakeover::Crl& crl : planned.crls) {
-    if (!crl.der.empty() && (crl.place == Place::empty || crl.place == Place::holds_it_as_pem)) {
+    const bool is_replaced = crl.place == Place::holds_it_as_pem || crl.place == Place::holds_ours_before;
+    if (!crl.der.empty() && (crl.place == Place::empty || is_replaced)) {
       // While a person was asked the old program may have published another one.
-      if (crl.place == Place::holds_it_as_pem && x509::read_crl(read_file(crl.to.file, kMostCrlOctets)) != crl.der) {
+      if (is_replaced && hex(sha256(read_file(crl.to.file, kMostCrlOctets))) != crl.there_sha256) {
         throw Error{ErrorKind::conflict,
                     fmt::format("{} holds another CRL now, and was not touched", crl.to.file.string())}
             .hint("stop the other program, and give the CRL that is there as the last one");
       }
-      write_file(crl.to.file, crl.der, FileMode::public_0644,
-                 crl.place == Place::empty ? Existing::refuse : Existing::replace);
+      write_file(crl.to.file, crl.der, FileMode::public_0644, is_replaced ? Existing::replace : Existing::refuse);
     }
     holds_ours = holds_ours && crl.place == Place::holds_ours;
   }

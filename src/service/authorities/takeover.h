@@ -36,12 +36,14 @@ struct PlannedTakeover {
   Authority authority;
   ca::Inventory inventory;
   workflow::Takeover takeover;
-  enum class Place { empty, holds_it, holds_it_as_pem, holds_ours, holds_later_one };
+  // Ours: one that this store has published. The one before the last is of a store that went back in time with its place.
+  enum class Place { empty, holds_it, holds_it_as_pem, holds_ours, holds_ours_before, holds_later_one };
   // Where a CRL goes, and what is there.
   struct Crl {
     workflow::CrlPlace to;
     Bytes der;  // the last one; empty where there is none
     Place place = Place::empty;
+    std::string there_sha256 = {};  // of the octets that are there; "" for nothing
   };
   std::vector<Crl> crls;     // the complete one, and each shard
   std::size_t left_out = 0;  // files of the folders in which no certificate is

@@ -1,3 +1,5 @@
+#include "service/authorities/authorities.h"
+
 #include "base/error.h"
 #include "base/file.h"
 #include "ca/crl.h"
@@ -46,14 +48,16 @@ std::optional<ca::AgainstScope> why_not_in_scope(const workflow::PlacedCrl& crl,
 }
 
 void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& at_url, const std::string& provider,
-                 Check& check) {
+                 Instant now, Check& check) {
   using Scope = workflow::CrlPlace::Scope;
   if (crl.overdue) {
     check.health = Health::fault;
     check.what = crl.last ? fmt::format("OVERDUE: number {} is valid from {} to {}", crl.last->number,
                                         rfc3339(crl.last->this_update), rfc3339(crl.last->next_update))
                           : "none was published yet";
-    check.hint = fmt::format("hsmbridge ca crl {}", provider);
+    const bool is_of_future = crl.last && crl.last->this_update > now;
+    check.hint = fmt::format("hsmbridge ca crl {}{}", provider,
+                             is_of_future ? " --clock-was-ahead, where this machine's clock is right" : "");
     return;
   }
   check.what = fmt::format("number {}, valid until {}", crl.last->number, rfc3339(crl.last->next_update));
@@ -70,6 +74,10 @@ void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& 
     check.health = Health::fault;
     check.what += "; " + crl.not_put;
     check.hint = fmt::format("hsmbridge ca crl {}", provider);
+  }
+  if (const std::string notice = nearly_full(crl.place); !notice.empty()) {
+    if (check.health == Health::ok) check.health = Health::note;
+    check.what += "; " + notice;
   }
   if (!at_url) return;
   check.what += "; " + at_url->sentence;
@@ -100,7 +108,7 @@ void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificat
         check.what = against->why;
         check.hint = against->hint;
       } else {
-        examine_crl(crls[i], at_urls[i], provider, check);
+        examine_crl(crls[i], at_urls[i], provider, now, check);
       }
     });
   }

@@ -36,7 +36,7 @@ bool is_about_all(ErrorKind kind) {
 
 }  // namespace
 
-CrlSchedule::CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock, FetchPublic fetch)
+CrlSchedule::CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock, net::FetchPublic fetch)
     : cas_(std::move(cas)), record_(std::move(record)), clock_(clock), fetch_(std::move(fetch)) {}
 
 void CrlSchedule::round() {
@@ -74,10 +74,7 @@ void CrlSchedule::look_at(const Ca& ca) {
     if (!is_a_request && is_begun && standing.crl_every && !crl.due.empty() && clock_.since_boot() >= next_try) {
       publish(ca, crl, state);
     } else if (crl.overdue) {
-      tell(crl.last ? fmt::format("{}: its CRL is OVERDUE: the last one is valid from {} to {}",
-                                  spoken_crl(ca.name, crl.place), rfc3339(crl.last->this_update),
-                                  rfc3339(crl.last->next_update))
-                    : fmt::format("{}: its CRL is OVERDUE: none was published yet", spoken_crl(ca.name, crl.place)));
+      tell_overdue(ca, crl);
     }
   }
   for (workflow::PlacedCrl& crl : standing.crls) {
@@ -93,15 +90,32 @@ void CrlSchedule::look_at(const Ca& ca) {
   }
 }
 
+void CrlSchedule::tell_overdue(const Ca& ca, const workflow::PlacedCrl& crl) {
+  const std::string name = spoken_crl(ca.name, crl.place);
+  if (!crl.last) return tell(fmt::format("{}: its CRL is OVERDUE: none was published yet", name));
+  const bool is_of_future = crl.last->this_update > clock_.now();
+  tell(fmt::format("{}: its CRL is OVERDUE: the last one is valid from {} to {}{}", name,
+                   rfc3339(crl.last->this_update), rfc3339(crl.last->next_update),
+                   is_of_future ? fmt::format("; where this machine's clock is right: hsmbridge ca crl {} "
+                                              "--clock-was-ahead",
+                                              ca.name)
+                                : ""));
+}
+
 void CrlSchedule::publish(const Ca& ca, workflow::PlacedCrl& crl, State& state) {
   try {
     const auto made =
-        dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).publish_crl(crl.place.shard, clock_.now());
-    record_("crl-published", crl_facts(ca.name, made));
+        dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).publish_due_crl(crl.place.shard, clock_.now());
+    if (!made) {  // another process has: looked at in the next round
+      crl.last.reset();
+      crl.not_put.clear();
+      return;
+    }
+    record_("crl-published", crl_facts(ca.name, *made));
     log::info(fmt::format("{}: CRL {} with {} revoked is published ({}), valid until {}",
-                          spoken_crl(ca.name, crl.place), made.crl.number, made.entries, printable(crl.due),
-                          rfc3339(made.crl.next_update)));
-    crl.last = made.crl;
+                          spoken_crl(ca.name, crl.place), made->crl.number, made->entries, printable(crl.due),
+                          rfc3339(made->crl.next_update)));
+    crl.last = made->crl;
     crl.not_put = workflow::why_not_put(crl.place, crl.last, 0);
     state = {};
     pauses_.erase(ca.name);

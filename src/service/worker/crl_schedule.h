@@ -27,7 +27,7 @@ class CrlSchedule {
   };
   // The clock must outlive it.
   CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const Clock& clock,
-              FetchPublic fetch = net::fetch_public);
+              net::FetchPublic fetch = net::fetch_public);
 
   // Publishes what is due, and looks at URLs. What fails is logged, and tried again later and later, up to half an hour.
   // Throws nothing but bad_alloc.
@@ -48,6 +48,7 @@ class CrlSchedule {
   };
   void look_at(const Ca& ca);
   void publish(const Ca& ca, workflow::PlacedCrl& crl, State& state);
+  void tell_overdue(const Ca& ca, const workflow::PlacedCrl& crl);
   // False where the server does not answer.
   bool put(const Ca& ca, workflow::PlacedCrl& crl, State& state);
   // False where the server does not answer.
@@ -58,7 +59,7 @@ class CrlSchedule {
   const std::vector<Ca> cas_;
   const workflow::RecordFact record_;
   const Clock& clock_;
-  const FetchPublic fetch_;
+  const net::FetchPublic fetch_;
   std::map<std::string, Pause> pauses_;                          // of a CA whose key cannot be used
   std::map<std::pair<std::string, std::string>, State> states_;  // by CA and shard
   std::map<std::string, Duration> told_;                         // when each alarm was logged

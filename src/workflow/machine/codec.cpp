@@ -67,7 +67,7 @@ FIELDS(Enroll, v("token", x.token), v("key", x.key), v("content", x.content), v(
        v.some("cross_signs", x.cross_signs))
 FIELDS(Renew, fields(static_cast<Enroll&>(x), v), v("predecessor", x.predecessor))
 FIELDS(Revoke, v("predecessor", x.predecessor), v("reason", x.reason), v.some("since", x.since))
-FIELDS(IssueCrl)
+FIELDS(IssueCrl, v.some("after_future", x.after_future))
 FIELDS(Order, v("id", x.id), v("provider", x.provider), v("profile", x.profile), v("created_at", x.created_at),
        v("created_by", x.created_by), v.some("asked_by", x.asked_by), v("deadline", x.deadline),
        v("max_age", x.max_age), v("local_approvals", x.local_approvals), v.some("approval", x.approval),

@@ -91,6 +91,9 @@ struct Revoke {
 // The next CRL of a CA of this bridge (the order's provider) whose key is at a service: its signature may take days. What
 // it says is the CA's to know.
 struct IssueCrl {
+  // A person wants it after a CRL with this thisUpdate, which has not come yet: it was signed while the clock was ahead.
+  std::optional<Instant> after_future = {};
+
   bool operator==(const IssueCrl&) const = default;
 };
 

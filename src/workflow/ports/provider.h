@@ -226,7 +226,8 @@ struct CrlPlace {
   enum class ReadBack { yes, no } read_back = ReadBack::yes;  // whether that URL is looked at
   // Whose certificates it is about. Of a CA of CAs alone nobody looks for another one in it (onlyContainsCACerts).
   enum class Scope { all, authorities } scope = Scope::all;
-  std::string put = {};  // https://…, where it is put once it is in its file; "" for nowhere
+  std::string put = {};         // https://…, where it is put once it is in its file; "" for nowhere
+  std::size_t most_octets = 0;  // of it before its signature, where a service signs it; 0: nobody counts
 
   // PublishedCrl::distribution_point.
   std::string distribution_point() const { return shard.empty() ? std::string() : url; }
@@ -272,6 +273,8 @@ struct MadeCrl {
   PublishedCrl crl;
   std::size_t entries = 0;
   CrlPlace place;
+  // thisUpdate of the one before, where that is later: it was signed while the clock was ahead.
+  std::optional<Instant> after_future = {};
 };
 
 // The key of a CA of this bridge.
@@ -303,6 +306,16 @@ class CertificateAuthority {
   // not sign CRLs, unavailable. Not for a key at a service: its CRL is a request (Kind::issue_crl), drafted and
   // submitted as every other.
   virtual MadeCrl publish_crl(const std::string& shard, Instant now) = 0;
+  // The same of one that is due (PlacedCrl::due). Nothing where it is not any more: another process has published it.
+  virtual std::optional<MadeCrl> publish_due_crl(const std::string& shard, Instant now) = 0;
+  // The same after one whose thisUpdate has not come, which publish_crl refuses with conflict: it was signed while the
+  // clock was ahead, and a person knows that the clock is right now. Nothing where the last one is not of the future.
+  virtual std::optional<MadeCrl> publish_crl_after_future(const std::string& shard, Instant now) = 0;
+  // Before a number is taken each of these, and put_crl, looks at the URL of the CRL where that is read back. Throws
+  // conflict where it gives a CRL of this CA that is newer than `last`, the last one that is known, or another one with
+  // a number that was given to it: the store, or the whole machine, is an older copy of itself, or another program
+  // publishes there. A server that does not answer, and whatever is not a CRL of this CA, hold nothing up.
+  virtual void expect_newest(const std::string& shard, const std::optional<PublishedCrl>& last) = 0;
   // The end of such a request: its frozen bytes with the signature that came back, verified and put in their file in the
   // same way. Repeatable: what is there is not done again. Throws corrupt where no CRL can be made of it, and what
   // publish_crl throws.

@@ -56,8 +56,8 @@ class Revocations {
                                                  Instant ends_after) = 0;
   virtual std::size_t count_revocations(const std::string& issuer, const std::string& distribution_point,
                                         Instant ends_after) = 0;
-  // Every distribution point that certificates which end then or later name (TakenSerial), revoked or not, and "" where
-  // one that names none is revoked.
+  // Every distribution point that certificates which end then or later name (TakenSerial), revoked or not; "" is that of
+  // those that name none.
   virtual std::vector<std::string> distribution_points(const std::string& issuer, Instant ends_after) = 0;
 
   // The next number of the issuer's CRLs, taken for good, whether one with it is ever published: 1, 2, … Nothing, and

@@ -23,8 +23,8 @@ struct TakenSerial {
   std::string serial;   // as x509::serial_text gives it
   std::string request;  // what it was taken for; "" outside any request
   Instant at{};
-  // The URL of the shard that the certificate will name, and when it ends at the latest: that shard is published until
-  // then. "" for none.
+  // When the certificate ends at the latest, and the URL of the shard that it will name; "": it names none. Until then
+  // that shard, or the complete CRL, is published. An end that is not told is nobody's.
   std::string distribution_point = {};
   Instant not_after{};
 };

@@ -336,6 +336,28 @@ TEST_CASE_METHOD(OldCa, "what is at the place of the CRLs is replaced where it i
   }
 }
 
+TEST_CASE_METHOD(OldCa, "a CRL that the old program publishes while a person is asked is not replaced") {
+  std::filesystem::copy(cli / "last.pem", cli / "published.crl");
+  // The one before it is given, and stays so until the question is asked.
+  cli.write("given.pem", cli.read("last.pem"));
+  publish("newer.pem");
+  const std::string command = Cli::program().string() + " ca adopt old --index index.txt --crl given.pem";
+  const auto adopted = cli.other({"sh", "-c",
+                                  "mkfifo answers; script -qec '" + command +
+                                      "' /dev/null < answers > said & exec 3> answers; "
+                                      "until grep -q 'yes/NO' said; do sleep 0.05; done; "
+                                      "cp newer.pem published.crl; echo yes >&3; wait $!"});
+  INFO(adopted.err << cli.read("said"));
+  CHECK(adopted.status == 1);
+  has(flat(cli.read("said")), "holds another CRL now, and was not touched");
+  CHECK(cli.read("published.crl") == cli.read("newer.pem"));
+  // With that one it goes on.
+  const auto again = adopt({"--index", "index.txt", "--crl", "newer.pem"});
+  INFO(again.err);
+  CHECK(again.status == 0);
+  has(crl_text(), "crlNumber=0x2C");
+}
+
 TEST_CASE_METHOD(OldCa, "a CA is taken over into shards beside its complete CRL, and not into shards alone") {
   const std::string text = cli.read("hsmbridge.yaml");
   const std::string complete = "file: published.crl";

@@ -75,7 +75,13 @@ TEST_CASE(
   has(flat(shown.out), "our request " + id + ": exactly the bytes that were frozen there");
 
   // Revoked while the first one waits: on the next one.
+  CHECK(again.err.find("it lacks") == std::string::npos);
   REQUIRE(bench.run({"cert", "revoke", place.first_certificate(), "--reason", "keyCompromise", "--yes"}).status == 0);
+  const auto lacks = place.crl();
+  CHECK(Bench::id_in(lacks) == id);
+  has(flat(lacks.err),
+      "it lacks what was revoked since it was made: 1. For a CRL with that: hsmbridge request cancel " + id +
+          ", and this command again");
   place.approve(id);
   has(place.crl_text(), "crlNumber=0x01");
   has(flat(bench.run({"request", "explain", id}).out), "CRL 1 of issuing with 0 revoked, valid until");
@@ -235,6 +241,26 @@ TEST_CASE("a CA at a TSB of a restored store gives no number that the lost one m
   INFO(next.out << next.err);
   place.finish(Bench::id_in(next));
   has(place.crl_text(), "crlNumber=0x0F4243");
+}
+
+TEST_CASE("a CRL of the future at a TSB is followed by one that a person asks for by name") {
+  Lists place(0);
+  const auto ahead = place.bench.cli().other(
+      {"faketime", "-m", "--exclude-monotonic", "-f", "+30d", Cli::program().string(), "ca", "crl", "issuing"});
+  INFO(ahead.out << ahead.err);
+  REQUIRE(ahead.status == 0);
+  const auto waits = place.crl();
+  const auto id = Bench::id_in(waits);
+  has(flat(place.bench.run({"request", "explain", id}).out), "the last CRL is of ");
+  const auto open = place.bench.run({"ca", "crl", "issuing", "--clock-was-ahead", "--yes"});
+  CHECK(open.status == 1);
+  has(flat(open.err), "hsmbridge request cancel " + id + ", and this command again");
+  REQUIRE(place.bench.run({"request", "cancel", id}).status == 0);
+  const auto made = place.bench.run({"ca", "crl", "issuing", "--clock-was-ahead", "--yes"});
+  INFO(made.out << made.err);
+  place.finish(Bench::id_in(made));
+  has(place.crl_text(), "crlNumber=0x02");
+  CHECK(place.bench.run({"ca", "crl", "issuing", "--check"}).status == 0);
 }
 
 TEST_CASE("a CA at a TSB that publishes no CRL says so") {

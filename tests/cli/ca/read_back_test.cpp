@@ -89,6 +89,47 @@ TEST_CASE_METHOD(Served, "what the URL of a CRL gives is said, and the exit code
   has(flat(other.out), "does not hold CRL number 3");
 }
 
+TEST_CASE_METHOD(Served,
+                 "a machine that was set back as a whole signs nothing before it is told what its CA did since") {
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  const auto all = std::filesystem::copy_options::overwrite_existing;
+  const Words machine{"store.db", "store.db.head", "issuing.crl"};
+  std::filesystem::create_directory(cli / "snapshot");
+  for (const std::string& file : machine) std::filesystem::copy(cli / file, cli / "snapshot" / file, all);
+  std::filesystem::copy(cli / "www.pem", cli / "first.pem");
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json();
+  const auto certificate = listed.at("certificates").as_array().at(0).at("sha256").as_string();
+  REQUIRE(cli.run({"cert", "revoke", certificate, "--reason", "keyCompromise", "--yes"}).status == 0);
+  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  // What the world has stays; the machine does not know of it.
+  cli.write("world.crl", cli.read("issuing.crl"));
+  give(200, cli.read("world.crl"));
+  for (const char* side : {"store.db-wal", "store.db-shm"}) std::filesystem::remove(cli / side);
+  for (const std::string& file : machine) std::filesystem::copy(cli / "snapshot" / file, cli / file, all);
+
+  const auto refused = cli.run({"ca", "crl", "issuing"});
+  INFO(refused.out << refused.err);
+  CHECK(refused.status == 1);
+  has(flat(refused.err), url() + " gives CRL number 2 of ");
+  has(flat(refused.err), "the last one that this store knows is number 1: this store is an older copy of itself");
+  has(flat(refused.err), "hsmbridge ca resume issuing --crl FILE");
+  CHECK(cli.other({"sqlite3", "store.db", "SELECT count(*) FROM crls"}).out == "1\n");
+  // A number alone is not enough while the CRL is there.
+  const auto lost =
+      cli.run({"ca", "resume", "issuing", "--certificates", "first.pem", "--next-crl-number", "2", "--yes"});
+  CHECK(lost.status == 1);
+  has(flat(lost.err), "give the CRL that is there as the last one: --crl FILE");
+  const auto resumed =
+      cli.run({"ca", "resume", "issuing", "--certificates", "first.pem", "--crl", "world.crl", "--yes"});
+  INFO(resumed.out << resumed.err);
+  CHECK(resumed.status == 0);
+  has(flat(resumed.out), "CRL 3 of issuing with 1 revoked");
+  give_file();
+  CHECK(cli.run({"ca", "crl", "issuing", "--check"}).status == 0);
+  has(cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-text"}).out, "Key Compromise");
+}
+
 TEST_CASE_METHOD(Place, "a URL that nobody can fetch a CRL from is an error of the configuration") {
   std::string text = cli.read("hsmbridge.yaml");
   const std::string before = "url: \"http://ca.example.com/issuing.crl\", read_back: false";

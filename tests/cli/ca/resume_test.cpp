@@ -204,6 +204,27 @@ TEST_CASE_METHOD(Restored, "where the last CRL is lost everywhere the numbers go
   CHECK(is_revoked("since/second.pem"));
 }
 
+TEST_CASE_METHOD(Restored, "killed at any commit such a CA goes on from that number, and none is given twice") {
+  std::filesystem::remove(cli / "issuing.crl");
+  for (unsigned passing = 1;; ++passing) {
+    REQUIRE(passing < 20);
+    INFO(passing);
+    accept();
+    cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:" + std::to_string(passing));
+    const auto died = resume({"--certificates", "since", "--next-crl-number", "100"});
+    cli.unset("HSMBRIDGE_FAILPOINT");
+    const auto next = resume({"--certificates", "since", "--next-crl-number", "100"});
+    INFO(died.err << next.out << next.err);
+    REQUIRE(next.status == 0);
+    CHECK(cli.run({"ca", "crl", "issuing", "--check"}).status == 0);
+    const std::string doubled = "SELECT number FROM crls GROUP BY issuer, number HAVING count(*) > 1";
+    CHECK(cli.other({"sqlite3", "store.db", doubled}).out.empty());
+    if (died.status != 128 + SIGKILL) break;
+    std::filesystem::remove(cli / "issuing.crl");
+    restore();
+  }
+}
+
 TEST_CASE_METHOD(Restored, "in a restored store no root is made of a key that may have made one") {
   accept();
   std::filesystem::rename(cli / "root.pem", cli / "away.pem");

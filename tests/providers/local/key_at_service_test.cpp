@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "ca/crl.h"
 #include "providers/local/provider.h"
+#include "service/authorities/authorities.h"
 #include "service/authorities/crl_request.h"
 #include "service/requests/requests.h"
 #include "support/fake_clock.h"
@@ -72,6 +73,7 @@ struct Place {
   std::shared_ptr<Service> service = std::make_shared<Service>();
   std::vector<std::string> leaves;
   bool log_is_full = false;
+  net::Exchange at_url = net::Response{404, {}, ""};
   local::Settings settings;
   std::optional<local::LocalProvider> provider;
   Order order;
@@ -113,6 +115,7 @@ struct Place {
     needs.revocations = [this]() -> Revocations& { return store; };
     needs.anchors = [this](const Order&) { return std::vector<Bytes>{anchor}; };
     needs.service = service;
+    needs.fetch = [this](const net::PublicUrl&, const net::PublicLimits&) { return at_url; };
     needs.record = [this](std::string_view kind, const Json& facts) {
       if (log_is_full) throw Error{ErrorKind::unavailable, "the disk is full"};
       leaves.push_back(std::string(kind) + " " + facts.dump());
@@ -336,8 +339,123 @@ TEST_CASE_METHOD(Place,
   }
   const Error error = refusal([&] { drafted_crl(); });
   CHECK(error.kind() == ErrorKind::refused);
-  CHECK(error.message().find("a CRL with 2000 revoked has more than ") == 0);
+  CHECK(error.message().find("a CRL with 2000 revoked has ") == 0);
   CHECK(store.take_crl_number(issuer_id(), 0, clock.now()) == 2);
+}
+
+TEST_CASE_METHOD(Place, "the longest CRL that the service signs is drafted, and one entry more takes no number") {
+  constexpr std::size_t kLongestNumber = 7;  // octets more than those of a small one
+  std::size_t drafts = 0;
+  std::size_t longest = 0;
+  std::optional<Error> refused;
+  const auto revoke = [&] {
+    store.revoke({issuer_id(), hex(x509::random_serial()), 4, clock.now(), clock.now() + 24h * 90, "OTHER"});
+  };
+  for (int i = 0; i < 1'115; ++i) revoke();
+  while (!refused) {
+    REQUIRE(drafts < 60);
+    revoke();
+    try {
+      longest = drafted_crl().to_be_signed.size();
+      ++drafts;
+    } catch (const Error& error) {
+      refused = error;
+    }
+  }
+  CHECK(refused->kind() == ErrorKind::refused);
+  CHECK(drafts > 0);
+  const std::size_t entry = longest / (1'115 + drafts);
+  CHECK(longest <= service->most_octets());
+  CHECK(longest + entry + kLongestNumber > service->most_octets());
+  CHECK(store.take_crl_number(issuer_id(), 0, clock.now()) == drafts + 1);
+}
+
+TEST_CASE_METHOD(Place, "that a CRL is nearly as long as the service signs is said") {
+  const auto publish = [&](int more) {
+    for (int i = 0; i < more; ++i) {
+      store.revoke({issuer_id(), hex(x509::random_serial()), 4, clock.now(), clock.now() + 24h * 90, "OTHER"});
+    }
+    const Draft draft = drafted_crl();
+    provider->publish_signed(call(draft), signature_of(draft));
+    return service::nearly_full(provider->crl_places().front());
+  };
+  CHECK(service::nearly_full(provider->crl_places().front()).empty());
+  CHECK(publish(800).empty());
+  const std::string said = publish(200);
+  CHECK(said.find(" % of what can be signed at once there") != std::string::npos);
+  CHECK(said.find("the CRL has 5") == 0);
+}
+
+TEST_CASE_METHOD(Place, "a CRL at the URL that this store knows nothing of keeps the next one from being asked for") {
+  const auto foreign = [&](std::uint64_t number) {
+    const auto issuer = x509::parse_certificate(anchor);
+    const ca::CrlFields fields{number, clock.now(), clock.now() + 24h, {}};
+    return net::Response{
+        200,
+        {},
+        to_text(ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, clock.now()))};
+  };
+  settings.crl->url = "http://ca.example.com/issuing.crl";
+  make();
+  const Draft draft = drafted_crl();
+  provider->publish_signed(call(draft), signature_of(draft));
+  const Draft waits = drafted_crl();
+  at_url = foreign(7);
+  CHECK(refusal([&] { drafted_crl(); }).message().find("gives CRL number 7") != std::string::npos);
+  const Error late = refusal([&] { provider->publish_signed(call(waits), signature_of(waits)); });
+  CHECK(late.kind() == ErrorKind::conflict);
+  CHECK(store.last_crl(issuer_id(), "")->number == 1);
+  CHECK(store.take_crl_number(issuer_id(), 0, clock.now()) == 3);
+}
+
+TEST_CASE_METHOD(Place, "a CA that was elsewhere certifies nothing before it is taken over") {
+  const auto issuer = x509::parse_certificate(anchor);
+  const ca::CrlFields fields{41, clock.now(), clock.now() + 24h, {}};
+  const Bytes crl =
+      ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, clock.now());
+  SECTION("its CRL is in the file") {
+    write_file(settings.crl->file, crl, FileMode::public_0644, Existing::refuse);
+    const Error error = refusal([&] { drafted(); });
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.message().find("holds CRL number 41 of the CA issuing") != std::string::npos);
+    CHECK(error.hint().find("hsmbridge ca adopt issuing") != std::string::npos);
+  }
+  SECTION("its CRL is at the URL") {
+    settings.crl->url = "http://ca.example.com/issuing.crl";
+    make();
+    at_url = net::Response{200, {}, to_text(crl)};
+    const Error error = refusal([&] { drafted(); });
+    CHECK(error.message().find("the CA issuing was elsewhere before") != std::string::npos);
+    CHECK(error.hint().find("hsmbridge ca adopt issuing") != std::string::npos);
+  }
+  CHECK(store.serials_taken(issuer_id()) == 0);
+  // What is not its CRL says nothing of it.
+  write_file(settings.crl->file, as_bytes("<html>"), FileMode::public_0644, Existing::replace);
+  at_url = net::Response{200, {}, "<html>"};
+  CHECK_NOTHROW(drafted());
+}
+
+TEST_CASE_METHOD(Place, "a CRL after one of the future is asked for by name alone") {
+  const Instant now = clock.now();
+  clock.set_wall(now + 24h * 30);
+  const Draft first = drafted_crl();
+  provider->publish_signed(call(first), signature_of(first));
+  clock.set_wall(now);
+  const Error error = refusal([&] { drafted_crl(); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.hint().find("--clock-was-ahead") != std::string::npos);
+  // Of another one than the person was shown it is not.
+  order.what = IssueCrl{now + 24h * 29};
+  CHECK(refusal([&] { provider->draft(order, {}, clock.now()); }).kind() == ErrorKind::conflict);
+  order.what = IssueCrl{now + 24h * 30};
+  const ProviderDraft added = provider->draft(order, {}, clock.now());
+  CHECK(added.notes.back().find("it follows one of " + rfc3339(now + 24h * 30)) == 0);
+  const Draft next = frozen(added, {});
+  CHECK(provider->check(call(next)).empty());
+  const MadeCrl made = provider->publish_signed(call(next), signature_of(next));
+  CHECK(made.crl.number == 2);
+  CHECK(made.crl.this_update == now);
+  CHECK_FALSE(provider->crl_standing().crls.at(0).overdue);
 }
 
 TEST_CASE_METHOD(Place, "a schedule asks for one CRL at a time, and not at once again after people gave it up") {

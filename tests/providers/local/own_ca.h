@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ca/crl.h"
+#include "ca/issue.h"
 #include "providers/local/provider.h"
 #include "service/authorities/crl_at_url.h"
 #include "service/worker/crl_schedule.h"
@@ -14,10 +15,13 @@
 #include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::test {
@@ -70,7 +74,8 @@ struct Ca {
     signatures = 0;
   }
   void make() {
-    local::Dependencies dependencies{[this](Purpose, const SpkiHash&, const Json&, Duration) {
+    local::Dependencies dependencies{[this](Purpose, const SpkiHash&, const Json& facts, Duration) {
+                                       uses.push_back(facts.dump());
                                        return std::make_unique<LentKey>(key, signatures, fails);
                                      },
                                      [this]() -> SerialNumbers& { return store; },
@@ -81,6 +86,11 @@ struct Ca {
       return suspended;
     };
     dependencies.put = put;
+    dependencies.fetch = [this](const net::PublicUrl& url, const net::PublicLimits&) {
+      looked.push_back(url.text());
+      if (meanwhile) std::exchange(meanwhile, nullptr)();
+      return given(url);
+    };
     provider = std::make_shared<local::LocalProvider>(settings, std::move(dependencies), clock);
   }
   // Four of them, and the complete one beside.
@@ -101,19 +111,34 @@ struct Ca {
         {issuer, serial, 4, std::chrono::floor<std::chrono::seconds>(clock.now()), clock.now() + 24h * 90, ""});
   }
   std::vector<std::string> leaves;
+  std::vector<std::string> uses;  // of the key, what is written down of each
   // What a URL answers; by default what its file holds.
   std::map<std::string, net::Exchange> answers;
-  std::vector<std::string> fetched;
-  net::Exchange answer(const net::PublicUrl& url) {
-    fetched.push_back(url.text());
+  net::Exchange given(const net::PublicUrl& url) {
     if (const auto found = answers.find(url.text()); found != answers.end()) return found->second;
     for (const CrlPlace& place : provider->crl_places()) {
-      if (place.url == url.text()) return net::Response{200, {}, to_text(read_file(place.file))};
+      if (place.url != url.text()) continue;
+      if (!std::filesystem::exists(place.file)) return net::Response{404, {}, ""};
+      return net::Response{200, {}, to_text(read_file(place.file))};
     }
     return net::NotSent{"nobody is there"};
   }
-  service::FetchPublic fetch() {
-    return [this](const net::PublicUrl& url, const net::PublicLimits&) { return answer(url); };
+  // After a publication, and by the provider itself before one.
+  std::vector<std::string> fetched, looked;
+  std::function<void()> meanwhile;  // while the provider looks at a URL for the first time
+  net::FetchPublic fetch() {
+    return [this](const net::PublicUrl& url, const net::PublicLimits&) {
+      fetched.push_back(url.text());
+      return given(url);
+    };
+  }
+  // A CRL of this CA that this store has not made.
+  Bytes foreign_crl(std::uint64_t number, const std::string& revoked = "44", const std::string& point = "") {
+    const auto root = x509::parse_certificate(anchor);
+    const auto& algorithm = ca::issuing_algorithm("", root);
+    ca::CrlFields fields{number, clock.now(), clock.now() + 24h, {{from_hex(revoked), clock.now(), 1}}};
+    fields.distribution_point = point;
+    return ca::signed_crl(ca::crl_to_be_signed(fields, root, algorithm), root, key, algorithm, clock.now());
   }
   service::CrlSchedule schedule() {
     return {{{"root", provider}},

@@ -96,6 +96,20 @@ TEST_CASE_METHOD(Put, "what is somebody else's is not replaced") {
   CHECK_FALSE(not_put().empty());
 }
 
+TEST_CASE_METHOD(Put, "nothing is put while the URL gives a newer CRL than the store knows") {
+  settings.crl->url = "http://ca.example.com/root.crl";
+  make();
+  publish();
+  answers.insert_or_assign(settings.crl->url, net::Response{200, {}, to_text(foreign_crl(9))});
+  const Error error = refusal();
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.message().find("gives CRL number 9") != std::string::npos);
+  CHECK(server.lines().empty());
+  answers.clear();
+  put_it();
+  CHECK(there() == file());
+}
+
 TEST_CASE_METHOD(Put, "whoever puts something in between keeps it") {
   publish();
   const bool is_first = GENERATE(true, false);

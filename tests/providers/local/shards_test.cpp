@@ -163,10 +163,35 @@ TEST_CASE_METHOD(Sharded, "the complete CRL is published for good once it was, a
   settings.crl->file.clear();
   make();
   CHECK(refusal_of("0") ==
-        "certificates that name no shard are revoked, and `crl` of the configuration publishes shards "
-        "alone");
+        "certificates that have not ended name no shard, and `crl` of the configuration publishes shards alone");
   clock.advance(24h * 95);
   CHECK(refusal_of("0").find("a complete CRL was published before (number 1, until ") == 0);
+}
+
+TEST_CASE_METHOD(Sharded, "shards alone do not follow certificates that name none, though no CRL was published yet") {
+  settings.crl->shards.clear();
+  settings.crl->file = folder / "root.crl";
+  make();
+  const auto certificate = issue("REQUEST");
+  CHECK(url_in(certificate).empty());
+  settings.crl->file.clear();
+  shard();
+  const std::string why =
+      "certificates that have not ended name no shard, and `crl` of the configuration publishes shards alone";
+  CHECK(refusal_of("0") == why);
+  CHECK(provider->crl_standing().crls.at(0).due == why);
+  CHECK(store.take_crl_number(issuer, 0, clock.now()) == 1);
+  SECTION("until they have ended") {
+    clock.advance(24h * 95);
+    CHECK_NOTHROW(publish_all());
+  }
+  SECTION("unless the complete CRL is published beside them") {
+    settings.crl->file = folder / "root.crl";
+    make();
+    revoke_certificate(certificate, "REVOKE");
+    publish_all();
+    CHECK(x509::parse_crl(read_file(settings.crl->file)).tbs.revoked.size() == 1);
+  }
 }
 
 TEST_CASE_METHOD(Sharded, "a revocation of which nobody knows the shard is on each of them") {

@@ -13,7 +13,7 @@ bool MemoryStore::take_serial(const TakenSerial& serial) {
       [&](Transaction&, Content& all) {
         const bool taken = all.serials[serial.issuer].insert(serial.serial).second;
         if (taken) all.taken_for[{serial.issuer, serial.serial}] = serial.request;
-        if (taken && !serial.distribution_point.empty()) {
+        if (taken && serial.not_after != Instant{}) {
           Instant& until = all.distribution_points[{serial.issuer, serial.distribution_point}];
           until = std::max(until, serial.not_after);
         }

@@ -345,6 +345,18 @@ TEST_CASE_METHOD(OldCa, "a log of what was signed may say the same again, and no
   says(why(), "serial number 13: index.txt, 13 says that it ends");
 }
 
+TEST_CASE_METHOD(OldCa, "an index that lets a certificate end otherwise than it is known to is not believed") {
+  sources.known = [](const std::string& serial) { return serial == "11" ? std::optional(kEnd) : std::nullopt; };
+  CHECK(taken().revoked[0].until == kEnd);
+  sources.index = {line("10"), revoked("11", kNow - 48h, 1, kNow - 1h), line("12")};
+  says(why(), "serial number 11: index.txt, 11 says that it ends " + rfc3339(kNow - 1h) + ", and this store says " +
+                  rfc3339(kEnd));
+  // Nor where the certificate itself is given.
+  sources.known = {};
+  sources.certificates = {certificate("11", "11.pem")};
+  says(why(), "and 11.pem says " + rfc3339(kEnd));
+}
+
 TEST_CASE_METHOD(OldCa, "what a CRL revokes may be known already") {
   sources.index = {line("10")};
   sources.known = [](const std::string& serial) { return serial == "11" ? std::optional(kEnd) : std::nullopt; };

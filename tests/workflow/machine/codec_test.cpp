@@ -124,6 +124,15 @@ TEST_CASE("who asked besides is written where there is somebody, and is no part 
   CHECK(work_of(order) == before);
 }
 
+TEST_CASE("that a CRL follows one of the future is written where it does and nowhere else") {
+  Order crl = samples::crl();
+  CHECK(to_json(crl).dump().find("after_future") == std::string::npos);
+  crl.what = IssueCrl{crl.created_at};
+  CHECK(to_json(crl).dump().find("after_future") != std::string::npos);
+  CHECK(order_from(Json::parse(to_json(crl).dump())) == crl);
+  CHECK(work_of(crl) == work_of(samples::crl()));
+}
+
 TEST_CASE("the certificate that an order cross-signs is written where there is one and nowhere else") {
   CHECK(to_json(samples::order()).dump().find("cross_signs") == std::string::npos);
   Order order = samples::brought();

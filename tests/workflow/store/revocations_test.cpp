@@ -85,10 +85,11 @@ TEST_CASE_METHOD(AnyStore, "a shard is named until the last of its certificates 
   CHECK(take("40aa", "http://a/1.crl", now + 2h));
   CHECK(take("40bb", "http://a/1.crl", now + 1h));
   CHECK(take("40cc", "http://a/2.crl", now));
-  CHECK(take("40dd", "", now + 9h));
+  CHECK(take("40dd", "", now + 1h));  // names none
+  CHECK(take("40ee", "", {}));        // nobody said when it ends
   CHECK_FALSE(take("40aa", "http://a/3.crl", now + 9h));
   using Points = std::vector<std::string>;
-  CHECK(store->distribution_points("root", now) == Points{"http://a/1.crl", "http://a/2.crl"});
+  CHECK(store->distribution_points("root", now) == Points{"", "http://a/1.crl", "http://a/2.crl"});
   CHECK(store->distribution_points("root", now + 2h) == Points{"http://a/1.crl"});
   CHECK(store->distribution_points("root", now + 3h).empty());
   CHECK(store->distribution_points("other", now).empty());

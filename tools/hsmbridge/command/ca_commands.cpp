@@ -159,8 +159,9 @@ ExitCode check_crl(Invocation& invocation) {
 }
 
 // Whoever has it signed approves at a service, perhaps tomorrow: typed again it goes on with what waits.
-ExitCode request_crl(Invocation& invocation, Wiring& wiring, workflow::Store& store, const std::string& name) {
-  const auto asked = service::request_crl(wiring.actor(), wiring, store, name);
+ExitCode request_crl(Invocation& invocation, Wiring& wiring, workflow::Store& store, const std::string& name,
+                     const std::optional<Instant>& after_future = std::nullopt) {
+  const auto asked = service::request_crl(wiring.actor(), wiring, store, name, after_future);
   if (asked.how == service::CrlRequest::How::open) {
     invocation.output.note(fmt::format("request {} for the CRL is open: going on with it", asked.id.str()));
     if (asked.lacks != 0) {
@@ -181,7 +182,41 @@ ExitCode tell_published(Invocation& invocation, const std::string& name, const s
   return code_of_urls(at_urls).value_or(ExitCode::done);
 }
 
+// After a CRL of the future: a person says that the clock is right now, and what else is wrong nobody can see here.
+ExitCode publish_after_future(Invocation& invocation) {
+  for (const auto* other : {"--check", "--all"}) {
+    if (!invocation.arguments.has(other)) continue;
+    throw Error{ErrorKind::invalid_input, fmt::format("--clock-was-ahead and {} do not go together", other)};
+  }
+  CommandContext context(invocation);
+  auto& wiring = context.configured();
+  const auto store = wiring.store();
+  const auto name = invocation.arguments.required("NAME");
+  const auto found = service::crls_of_the_future(wiring, name);
+  std::string which;
+  for (const auto& one : found) {
+    which += fmt::format("{}number {}{} of {}", which.empty() ? "" : ", ", one.number,
+                         one.place.shard.empty() ? "" : fmt::format(" (shard {})", one.place.shard),
+                         rfc3339(one.this_update));
+  }
+  if (!invocation.arguments.has("--yes")) {
+    const auto question = fmt::format(
+        "The last CRL of {} is {}, and this machine's clock says {}. Is this clock right, "
+        "and shall the next one be of now?",
+        safe(name), which, rfc3339(wiring.clock().now()));
+    if (!commandline::confirm(invocation.output, question, "give --yes where this machine's clock is right")) {
+      throw Error{ErrorKind::refused, "not confirmed, nothing was signed"};
+    }
+  }
+  if (service::crl_is_a_request(wiring, name)) {
+    return request_crl(invocation, wiring, *store, name, found.front().this_update);
+  }
+  return tell_published(invocation, name,
+                        service::publish_crls(wiring, *store, context.log(), name, service::WhichCrls::after_future));
+}
+
 ExitCode publish_crl(Invocation& invocation) {
+  if (invocation.arguments.has("--clock-was-ahead")) return publish_after_future(invocation);
   if (invocation.arguments.has("--check")) return check_crl(invocation);
   CommandContext context(invocation);
   auto& wiring = context.configured();
@@ -389,7 +424,10 @@ std::vector<Command> ca_commands() {
        "crl",
        "Sign a CRL with everything that the CA has revoked, and publish it",
        {{"--check", "", "only say whether the last one is in its place and valid; if not, the exit code is 1"},
-        {"--all", "", "sign each of them, and not only those that are due (`shards`) or not yet put (`put`)"}},
+        {"--all", "", "sign each of them, and not only those that are due (`shards`) or not yet put (`put`)"},
+        {"--clock-was-ahead", "",
+         "the last CRL says that it is of a time that has not come: sign one of now after it, with a higher number"},
+        {"--yes", "", "with --clock-was-ahead: do not ask; required without a terminal"}},
        {name},
        publish_crl,
        {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},

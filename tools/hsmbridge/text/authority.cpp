@@ -130,6 +130,7 @@ std::string crl_check_text(const service::CrlCheck& check) {
                                             rfc3339(one.crl.last->next_update))
                               : fmt::format("{}: {}\n", name, safe(one.fault));
     if (one.at_url) text += fmt::format("{}: {}\n", name, safe(one.at_url->sentence));
+    if (!one.notice.empty()) text += fmt::format("{}: {}\n", name, safe(one.notice));
   }
   return text;
 }
@@ -184,6 +185,10 @@ std::string made_crls_text(const std::string& name, const service::PublishedCrls
                         made.place.shard.empty() ? "" : ", shard " + made.place.shard,
                         of_authorities ? ", about CAs alone," : "", made.entries, rfc3339(made.crl.next_update),
                         safe(made.place.file.string()));
+    if (made.after_future) {
+      text += fmt::format("  the one before is of {}: whoever has fetched that keeps it until he fetches again\n",
+                          rfc3339(*made.after_future));
+    }
     if (is_put) text += fmt::format("  it is at {}\n", safe(made.place.put));
     if (at_url) text += fmt::format("  {}\n", safe(at_url->sentence));
   }

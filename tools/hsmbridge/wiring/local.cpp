@@ -106,6 +106,7 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
     dependencies.open = key_in_token(settings.key, needs);
   }
   if (settings.crl && settings.crl->server) dependencies.put = put_with(*settings.crl->server, needs);
+  dependencies.fetch = net::fetch_public;
   dependencies.record = needs.record;
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };

@@ -1,0 +1,150 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/unicode.h"
+#include "ca/crl.h"
+#include "providers/local/crl_place.h"
+#include "providers/local/provider.h"
+#include "x509/objects/crl.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+// What is out of a CA that this store knows nothing of, before it adds to that. Where a whole machine was set back, the
+// store, the file of the CRL and the serial log agree with each other; the URL is often served by another machine.
+namespace hsmbridge::local {
+
+using namespace workflow;
+
+namespace {
+
+constexpr Duration kLookLimit = std::chrono::seconds{5};
+constexpr Duration kAskAgain = std::chrono::minutes{1};
+
+// A newer one may be longer.
+std::size_t most_at_url(const std::filesystem::path& file) {
+  constexpr std::size_t kLeast = std::size_t{4} << 20U;
+  std::error_code unknown;
+  const auto size = std::filesystem::file_size(file, unknown);
+  return kLeast + (unknown ? 0 : 4 * static_cast<std::size_t>(size));
+}
+
+// Why nothing could be read; nothing where there was an answer, whatever it is.
+std::optional<std::string> silence_of(const net::Exchange& exchange) {
+  constexpr long kFaultOfServer = 500;
+  if (const auto* response = std::get_if<net::Response>(&exchange)) {
+    if (response->status < kFaultOfServer) return std::nullopt;
+    return fmt::format("the server answers with status {}", response->status);
+  }
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) return not_sent->spoken();
+  const auto& lost = std::get<net::OutcomeUnknown>(exchange);
+  return lost.too_large ? std::nullopt : std::optional(lost.why);
+}
+
+bool holds(const std::filesystem::path& file, const Bytes& octets) {
+  try {
+    return read_file(file, kMostCrl) == octets;
+  } catch (const Error&) {
+    return false;  // what is wrong with it is said where it is published
+  }
+}
+
+// A CRL that nobody knows what it says has no octets to compare.
+bool has_number(const std::optional<PublishedCrl>& crl, std::uint64_t number) {
+  return crl && crl->number == number && crl->sha256 != kLostCrl;
+}
+
+}  // namespace
+
+std::optional<Bytes> LocalProvider::fetched_crl(const CrlPlace& place) {
+  constexpr long kGiven = 200;
+  if (!dependencies_.fetch || place.url.empty() || place.read_back == CrlPlace::ReadBack::no) return std::nullopt;
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.since_boot() < silent_until_) return std::nullopt;  // of many shards each would be waited for
+  }
+  const net::Exchange exchange =
+      dependencies_.fetch(net::PublicUrl::parse(place.url), {kLookLimit, most_at_url(place.file)});
+  if (const auto why = silence_of(exchange)) {
+    // What is revoked must be published, whoever does not answer.
+    log::warning(fmt::format("CA {}: whether a newer CRL than its last one is at {} is not known: {}", settings_.name,
+                             place.url, printable(*why)));
+    const std::lock_guard lock(mutex_);
+    silent_until_ = clock_.since_boot() + kAskAgain;
+    return std::nullopt;
+  }
+  const auto* response = std::get_if<net::Response>(&exchange);
+  if (response == nullptr || response->status != kGiven) return std::nullopt;
+  return to_bytes(response->body);
+}
+
+void LocalProvider::expect_newest(const std::string& shard, const std::optional<PublishedCrl>& last) {
+  expect_newest(place_of(shard), certificate(), last);
+}
+
+void LocalProvider::expect_newest(const CrlPlace& place, const x509::Certificate& issuer,
+                                  const std::optional<PublishedCrl>& last) {
+  const auto there = fetched_crl(place);
+  if (!there) return;
+  std::uint64_t number = 0;
+  Instant this_update{};
+  try {
+    number = ca::crl_number_of(*there, issuer);
+    this_update = x509::parse_crl(*there).tbs.this_update;
+  } catch (const Error&) {
+    return;  // not one of this CA: said when the URL is read back
+  }
+  const std::string digest = hex(sha256(*there));
+  const auto known = dependencies_.revocations().published_crl(issuer_id(issuer.subject()), number);
+  const bool is_known =
+      (has_number(known, number) && known->sha256 == digest) || (has_number(last, number) && last->sha256 == digest);
+  // Put there by a process that died before it wrote that down: the file is judged before a number is taken.
+  if (is_known || holds(place.file, *there)) return;
+  const bool is_another = has_number(known, number) || has_number(last, number);
+  if (!is_another && last && number <= last->number) return;  // an older one, from before it came here
+  const std::string gives = fmt::format("{} gives CRL number {} of {}", place.url, number, rfc3339(this_update));
+  if (!last) {
+    throw Error{ErrorKind::conflict, fmt::format("{}, and this store knows of no CRL there: the CA {} was elsewhere "
+                                                 "before",
+                                                 gives, settings_.name)}
+        .hint(fmt::format("no number was taken; take over what the CA did there: hsmbridge ca adopt {}; where its "
+                          "store was lost: hsmbridge ca resume {}",
+                          settings_.name, settings_.name));
+  }
+  throw Error{
+      ErrorKind::conflict,
+      fmt::format("{}, {}: this store is an older copy of itself, or another program publishes there", gives,
+                  is_another ? "and this store has given that number to another one"
+                             : fmt::format("and the last one that this store knows is number {}", last->number))}
+      .hint(fmt::format("no number was taken; stop the other program, and tell this store what the CA did since: "
+                        "hsmbridge ca resume {} --crl FILE, with the CRL that is there",
+                        settings_.name));
+}
+
+void LocalProvider::expect_begun_here(const x509::Certificate& issuer) {
+  const std::string id = issuer_id(issuer.subject());
+  const auto places = crl_places();
+  if (places.empty() || dependencies_.serials().serials_taken(id) > 0) return;
+  const CrlPlace& place = places.front();
+  if (dependencies_.revocations().last_crl(id, place.distribution_point())) return;
+  std::optional<CrlThere> there;
+  try {
+    there = crl_there(place, settings_.crl->shards, issuer);
+  } catch (const Error&) {
+    there.reset();  // not one of this CA
+  }
+  if (there) {
+    throw Error{ErrorKind::conflict, fmt::format("{} holds CRL number {} of the CA {}, which this store has not "
+                                                 "published: it was elsewhere before",
+                                                 place.file.string(), there->number, settings_.name)}
+        .hint(
+            fmt::format("nothing was issued; take over what the CA did there: hsmbridge ca adopt {}", settings_.name));
+  }
+  expect_newest(place, issuer, std::nullopt);
+}
+
+}  // namespace hsmbridge::local
