@@ -206,7 +206,14 @@ std::string LocalProvider::linted_by(ca::Artefact artefact) {
 // ---- a certificate --------------------------------------------------------------------------------------------------
 
 ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now) {
-  if (order.issues_crl()) return draft_crl(order, now);
+  return order.issues_crl() ? draft_crl(order, now) : drafted(order, csr, now, Number::taken);
+}
+
+ProviderDraft LocalProvider::trial_draft(const Order& order, ByteView csr, Instant now) {
+  return drafted(order, csr, now, Number::nobodys);
+}
+
+ProviderDraft LocalProvider::drafted(const Order& order, ByteView csr, Instant now, Number number) {
   if (!order.brings_certificate()) {
     throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
@@ -216,7 +223,8 @@ ProviderDraft LocalProvider::draft(const Order& order, ByteView csr, Instant now
   expect_begun_here(issuer);
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings_.algorithm, issuer);
   const Instant ends = ca::validity_of(rules, issuer.tbs.validity, enrolment_of(order).content.validity, now).not_after;
-  const Bytes serial = take_serial(issuer.subject(), order.id.str(), now, ends);
+  const Bytes serial =
+      number == Number::taken ? take_serial(issuer.subject(), order.id.str(), now, ends) : x509::random_serial();
   const ca::Profile profile = rules_for(order, serial);
   ProviderDraft draft;
   const std::optional<x509::Certificate> cross_signed = cross_signed_by(order);

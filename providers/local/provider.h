@@ -70,7 +70,7 @@ struct Dependencies {
   std::shared_ptr<CrlPut> put = {};  // where Settings::Crl::put is
   // The certificates (DER) of all CAs of this bridge, as far as they have one.
   std::function<std::vector<Bytes>()> authorities = {};
-  net::FetchPublic fetch = {};       // reads the URLs of CRLs; empty: they are not looked at
+  net::FetchPublic fetch = {};  // reads the URLs of CRLs; empty: they are not looked at
 };
 
 workflow::Capabilities declared_capabilities();
@@ -85,6 +85,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::string_view type() const override { return workflow::kLocalAuthority; }
   workflow::Capabilities capabilities() const override;
   workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
+  workflow::ProviderDraft trial_draft(const workflow::Order& order, ByteView csr, Instant now) override;
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
   workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
@@ -132,6 +133,9 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   void ask_linters(ca::Artefact artefact, ByteView to_be_signed, std::vector<ca::LintFinding>& found);
   // All who lint it: name, version and configuration.
   std::string linted_by(ca::Artefact artefact);
+  // nobodys: like one that is taken, and neither the store nor a shard hears of it.
+  enum class Number { taken, nobodys };
+  workflow::ProviderDraft drafted(const workflow::Order& order, ByteView csr, Instant now, Number number);
   // `ends`: the certificate does, at the latest; nothing for a root's own.
   Bytes take_serial(const x509::Name& issuer, const std::string& request, Instant now, std::optional<Instant> ends);
   // Null where there are none.

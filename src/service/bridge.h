@@ -9,10 +9,6 @@
 #include <memory>
 #include <string>
 
-namespace hsmbridge::x509 {
-class WeakKeyList;
-}
-
 namespace hsmbridge::service {
 
 // What use cases need of the outside world beside what effects need. Thread rule: as Dependencies, except settings(),
@@ -25,8 +21,6 @@ class Bridge : public Dependencies {
   virtual std::unique_ptr<workflow::TokenDevice> token_device(const std::string& token) = 0;
   // Throws what loading it throws.
   virtual std::unique_ptr<workflow::TokenModule> token_module(const std::filesystem::path& path) = 0;
-  // The keys in the files that the configuration names under `weak_keys`, read once. Throws what reading them throws.
-  virtual const x509::WeakKeyList& weak_keys() = 0;
   // Appends a leaf to the audit log; owns what it uses.
   virtual workflow::RecordFact recorder() const = 0;
 };

@@ -13,6 +13,10 @@
 #include <string>
 #include <vector>
 
+namespace hsmbridge::x509 {
+class WeakKeyList;
+}
+
 namespace hsmbridge::service {
 
 // What a process's own configuration wants before an order is submitted now, which may be another thing than the order
@@ -21,7 +25,8 @@ struct ReleaseTerms {
   std::optional<approval::Policy> approval;  // whose approvals at this bridge; nothing where nobody's
   std::string environment = "real";          // what approvals say of the store: "real" or "rehearsal"
   bool command = false;                      // an operator's
-  // Who asked for the order, by the accounts that people have now: their word does not count, whatever was known before.
+  // Who asked for the order (askers_of), by the accounts that people have now: their word does not count, whatever was
+  // known before.
   std::vector<std::string> requesters = {};
 };
 
@@ -38,6 +43,8 @@ class Dependencies {
   // The store's, lent to the thread that asks.
   virtual workflow::Records& records() = 0;
   virtual workflow::Revocations& revocations() = 0;  // likewise
+  // The keys in the files that the configuration names under `weak_keys`, read once. Throws what reading them throws.
+  virtual const x509::WeakKeyList& weak_keys() = 0;
   // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
   // order in the store names one too, and whoever can write the store could name any.
   virtual std::vector<std::string> hook_of(const std::string& profile) = 0;

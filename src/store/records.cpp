@@ -123,6 +123,11 @@ void put_issuer(Database& database, ByteView der) {
   database.run("INSERT OR IGNORE INTO issuers (fingerprint) VALUES (?)", hex(sha256(der)));
 }
 
+Instant SqliteStore::latest_known() {
+  Query row = database_->query("SELECT created_at FROM requests ORDER BY created_at DESC LIMIT 1");
+  return row.row() ? row.instant(0) : Instant{};
+}
+
 bool SqliteStore::is_issuer(const std::string& fingerprint) {
   return database_->query("SELECT 1 FROM issuers WHERE fingerprint = ?", fingerprint).row();
 }

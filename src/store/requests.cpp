@@ -124,6 +124,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
         .with("request", open->str())
         .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
   }
+  refuse_second_csr(order);
   const workflow::Predecessor* predecessor = order.predecessor();
   if (predecessor != nullptr) expect_unchanged(*predecessor);
   put_request(*database_, order, begin.next, to_json(begin.next, &drafts).dump(), events.size(), events.back().at);
@@ -160,6 +161,16 @@ void SqliteStore::refuse_second(const RequestId& request, const std::string& wor
       .hint(fmt::format("look at that one first: hsmbridge request explain {}", open->str()));
 }
 
+// An enrolment and a renewal are different work: no index keeps them apart.
+void SqliteStore::refuse_second_csr(const workflow::Order& order) {
+  const workflow::Enroll* const wanted = order.enrolment();
+  const auto open = wanted == nullptr ? std::nullopt : open_request_for_csr(order.provider, wanted->key);
+  if (!open || *open == order.id) return;
+  throw Error{ErrorKind::conflict, fmt::format("request {} is open for this CSR", open->str())}
+      .with("request", open->str())
+      .hint(fmt::format("look at it: hsmbridge request show {}", open->str()));
+}
+
 // Judged before anything is written, so that a step that is not taken leaves no trace in the transaction it shares.
 StepResult SqliteStore::apply(const workflow::Step& step) {
   workflow::Order order;
@@ -176,6 +187,7 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   if (was_over) {
     refuse_second(step.request, work);
     refuse_second(step.request, workflow::work_of(order));
+    refuse_second_csr(order);
   }
   if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
     return StepResult::lease_lost;
@@ -228,6 +240,17 @@ std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) 
   Query row = database_->query("SELECT id FROM requests WHERE work = ? AND final = 0", work);
   if (!row.row()) return std::nullopt;
   return RequestId{row.text(0)};
+}
+
+std::optional<RequestId> SqliteStore::open_request_for_csr(const std::string& provider, const workflow::KeyWish& key) {
+  if (key.source != workflow::KeyWish::Source::brought) return std::nullopt;
+  Query row = database_->query("SELECT order_json FROM requests WHERE final = 0 AND spki = ? AND provider = ?",
+                               key.spki, provider);
+  while (row.row()) {
+    const auto order = in_row("request", [&] { return workflow::order_from(Json::parse(row.text(0))); });
+    if (equal(order.brought_csr(), key.csr)) return order.id;
+  }
+  return std::nullopt;
 }
 
 std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {

@@ -343,8 +343,9 @@ CREATE TRIGGER distribution_points_once BEFORE INSERT ON distribution_points
 CREATE TRIGGER distribution_points_never_go BEFORE DELETE ON distribution_points BEGIN
   SELECT RAISE(ABORT, 'a shard is published as long as certificates name it'); END;
 CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere
-  WHEN OLD.holder <> '' OR NEW.issuer <> OLD.issuer OR NEW.serial <> OLD.serial OR NEW.subject <> OLD.subject OR
-    NEW.not_after <> OLD.not_after OR NEW.spki <> OLD.spki BEGIN
+  WHEN NEW.issuer <> OLD.issuer OR NEW.serial <> OLD.serial OR NEW.subject <> OLD.subject OR
+    NEW.not_after <> OLD.not_after OR (OLD.spki <> '' AND NEW.spki <> OLD.spki) OR
+    (OLD.holder <> '' AND NEW.holder <> OLD.holder) BEGIN
   SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TRIGGER certified_elsewhere_never_goes BEFORE DELETE ON certified_elsewhere BEGIN
   SELECT RAISE(ABORT, 'a certificate is never deleted'); END;

@@ -66,7 +66,12 @@ void SqliteStore::name_distribution_point(const workflow::TakenSerial& serial) {
 }
 
 bool SqliteStore::is_taken(const std::string& issuer, const std::string& serial) {
-  return database_->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", issuer, serial).row();
+  return taken_for(issuer, serial).has_value();
+}
+
+std::optional<std::string> SqliteStore::taken_for(const std::string& issuer, const std::string& serial) {
+  Query row = database_->query("SELECT request FROM serial_numbers WHERE issuer = ? AND serial = ?", issuer, serial);
+  return row.row() ? std::optional(row.text(0)) : std::nullopt;
 }
 
 std::uint64_t SqliteStore::serials_taken(const std::string& issuer) {
@@ -115,11 +120,19 @@ std::optional<ca::OtherThanAuthority> SqliteStore::other_than_authority(const st
 
 // ---- from elsewhere -------------------------------------------------------------------------------------------------
 
-// True where that was not known.
-bool SqliteStore::learn_holder(const std::string& issuer, const CertifiedElsewhere& certificate) {
-  return certificate.holder != ca::Holder::unknown &&
-         database_->run("UPDATE certified_elsewhere SET holder = ? WHERE issuer = ? AND serial = ? AND holder = ''",
-                        word_of(certificate.holder), issuer, certificate.serial) > 0;
+// Whose it is and its key, of one of which only the index told before. True where any of that was not known.
+bool SqliteStore::learn(const std::string& issuer, const CertifiedElsewhere& certificate, const Cause& cause) {
+  const bool holder =
+      certificate.holder != ca::Holder::unknown &&
+      database_->run("UPDATE certified_elsewhere SET holder = ? WHERE issuer = ? AND serial = ? AND holder = ''",
+                     word_of(certificate.holder), issuer, certificate.serial) > 0;
+  const bool key =
+      !certificate.key.empty() &&
+      database_->run("UPDATE certified_elsewhere SET spki = ? WHERE issuer = ? AND serial = ? AND spki = ''",
+                     certificate.key, issuer, certificate.serial) > 0;
+  if (!key) return holder;
+  if (const auto revoked = revocation(issuer, certificate.serial)) follow(*revoked, cause);
+  return true;
 }
 
 // True where it is new.
@@ -131,10 +144,7 @@ bool SqliteStore::put(const Takeover& takeover, const CertifiedElsewhere& certif
                             certificate.serial, rfc3339(known->not_after), rfc3339(certificate.not_after))}
         .hint("nothing was taken over");
   }
-  const bool taken =
-      database_
-          ->query("SELECT 1 FROM serial_numbers WHERE issuer = ? AND serial = ?", takeover.issuer, certificate.serial)
-          .row();
+  const bool taken = is_taken(takeover.issuer, certificate.serial);
   // A lost store may have signed what is only drafted here.
   if (taken && takeover.from == Takeover::From::a_lost_store) {
     if (end_of_certificate(takeover.issuer, certificate.serial)) return false;
@@ -308,8 +318,8 @@ workflow::TakenOver SqliteStore::take_over(const Takeover& takeover, const std::
   for (const CertifiedElsewhere& one : takeover.certificates) {
     if (put(takeover, one, at)) {
       ++taken.certificates;
-    } else if (learn_holder(takeover.issuer, one)) {
-      ++taken.holders;
+    } else if (learn(takeover.issuer, one, {actor, at, ""})) {
+      ++taken.learnt;
     }
   }
   for (const workflow::RevokedSerial& one : takeover.revoked) {

@@ -55,6 +55,7 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
   std::optional<workflow::Record> find(const RequestId& id) override;
   std::optional<RequestId> open_request_for(const std::string& work) override;
+  std::optional<RequestId> open_request_for_csr(const std::string& provider, const workflow::KeyWish& key) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
   std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override;
@@ -97,6 +98,7 @@ class SqliteStore final : public workflow::Store {
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
   bool is_issuer(const std::string& fingerprint) override;
+  Instant latest_known() override;
   bool has_certificate(const SpkiHash& spki) override;
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by,
                                                  workflow::KeyPlace& after, std::size_t most) override;
@@ -120,6 +122,7 @@ class SqliteStore final : public workflow::Store {
   // SerialNumbers: serial_numbers.cpp
   bool take_serial(const workflow::TakenSerial& serial) override;
   bool is_taken(const std::string& issuer, const std::string& serial) override;
+  std::optional<std::string> taken_for(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
   std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override;
 
@@ -177,6 +180,7 @@ class SqliteStore final : public workflow::Store {
   // Throws conflict when another open request does the work of this one, which is over. `work` is what was stored when
   // it was made: another program may have written the order in other words.
   void refuse_second(const RequestId& request, const std::string& work);
+  void refuse_second_csr(const workflow::Order& order);
   // outbox.cpp
   bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
   void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);
@@ -213,7 +217,7 @@ class SqliteStore final : public workflow::Store {
   void follow(const workflow::RevokedSerial& revoked, const Cause& cause);
   // serial_numbers.cpp
   bool put(const workflow::Takeover& takeover, const workflow::CertifiedElsewhere& certificate, Instant at);
-  bool learn_holder(const std::string& issuer, const workflow::CertifiedElsewhere& certificate);
+  bool learn(const std::string& issuer, const workflow::CertifiedElsewhere& certificate, const Cause& cause);
   void name_distribution_point(const workflow::TakenSerial& serial);
   std::uint64_t highest_crl_number(const std::string& issuer);
   void insert_crl(const std::string& issuer, const workflow::PublishedCrl& crl, Instant at);

@@ -77,6 +77,9 @@ class FailingStore final : public workflow::Store {
   bool is_taken(const std::string& issuer, const std::string& serial) override {
     return store_->is_taken(issuer, serial);
   }
+  std::optional<std::string> taken_for(const std::string& issuer, const std::string& serial) override {
+    return store_->taken_for(issuer, serial);
+  }
   std::uint64_t serials_taken(const std::string& issuer) override { return store_->serials_taken(issuer); }
   std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override {
     return store_->other_than_authority(issuer, ends_after);
@@ -194,6 +197,9 @@ class FailingStore final : public workflow::Store {
   }
   std::optional<workflow::Record> find(const RequestId& id) override { return store_->find(id); }
   std::optional<RequestId> open_request_for(const std::string& work) override { return store_->open_request_for(work); }
+  std::optional<RequestId> open_request_for_csr(const std::string& provider, const workflow::KeyWish& key) override {
+    return store_->open_request_for_csr(provider, key);
+  }
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override {
     return store_->by_prefix(prefix, most);
   }
@@ -232,6 +238,7 @@ class FailingStore final : public workflow::Store {
     return store_->replaced_at(fingerprint, target);
   }
   bool is_issuer(const std::string& fingerprint) override { return store_->is_issuer(fingerprint); }
+  Instant latest_known() override { return store_->latest_known(); }
   std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override {
     return store_->by_reference(provider, reference);
   }

@@ -15,7 +15,7 @@
 // without a clear verdict of each that is configured.
 //
 //   Linter    one of them, as the CA asks it
-//   twin.h    what is shown to a linter that reads signed things only
+//   twin.h    what is shown to a linter that reads signed things only; root_twin.h to one that knows roots by that
 //   program.h what linters that are programs share
 //   zlint.h, pkilint.h, command.h   the programs; pkimetal, a service, is in providers/local
 //

@@ -3,11 +3,14 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "ca/linters/root_twin.h"
 #include "ca/linters/twin.h"
 
 #include <fmt/core.h>
 
 #include <array>
+#include <optional>
+#include <utility>
 
 namespace hsmbridge::ca {
 namespace {
@@ -47,13 +50,24 @@ std::string Zlint::said_by(Artefact) {
   return words;
 }
 
-// By its label alone zlint knows a CRL.
+// By its label alone zlint knows a CRL, and by its signature a root.
 std::vector<LintFinding> Zlint::lint(Artefact artefact, ByteView to_be_signed) {
+  std::vector<LintFinding> found = ask(pem_twin_of(artefact, to_be_signed));
+  const auto twins = artefact == Artefact::certificate ? root_twins(to_be_signed) : std::nullopt;
+  if (!twins) return found;
+  for (const LintFinding& other : ask(twins->as_other)) {
+    std::erase_if(found, [&](const LintFinding& one) { return one.rule == other.rule; });
+  }
+  for (LintFinding& one : ask(twins->as_root)) found.push_back(std::move(one));
+  return found;
+}
+
+std::vector<LintFinding> Zlint::ask(std::string pem) const {
   std::vector<std::string> argv{settings_.program, "-format", "pem"};
   if (!settings_.sources.empty()) argv.insert(argv.end(), {"-includeSources", joined(settings_.sources, ",")});
   if (!settings_.exclude.empty()) argv.insert(argv.end(), {"-excludeNames", joined(settings_.exclude, ",")});
   argv.emplace_back("-");
-  return zlint_verdict(run_linter(kZlint, std::move(argv), pem_twin_of(artefact, to_be_signed), limit_));
+  return zlint_verdict(run_linter(kZlint, std::move(argv), std::move(pem), limit_));
 }
 
 std::vector<LintFinding> zlint_verdict(const ProgramEnd& end) {

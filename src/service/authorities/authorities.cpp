@@ -84,14 +84,6 @@ void refuse_certified(workflow::Store& store, const workflow::KeyInfo& key, cons
       .hint("a CA has a key of its own: name another one under `key`");
 }
 
-// Its key may have been learnt to be compromised where it has no certificate of a request: as that of a CA.
-void refuse_compromised(workflow::Store& store, const workflow::KeyInfo& key, const std::string& token) {
-  if (!compromised(&store, x509::spki_hash(key.spki))) return;
-  throw Error{ErrorKind::refused,
-              fmt::format("key {} in token {} is recorded as compromised: it makes no root", key.name, token)}
-      .hint("name another one under `key`");
-}
-
 // `to_be_made`: no key is there that could have done anything under that name.
 void refuse_name_of_other(Bridge& bridge, workflow::Store& store, const Authority& made, const x509::Name& subject,
                           bool to_be_made, const std::string& hint) {
@@ -218,7 +210,9 @@ Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logb
                             x509::to_string(spec), x509::to_string(*view.root_key))}
         .hint("name another key under `key`, or correct `root: key`");
   }
-  refuse_compromised(store, key, view.token);
+  // Its key may have been learnt to be compromised where it has no certificate of a request: as that of a CA.
+  refuse_bad_key(fmt::format("key {} in token {}", view.key, view.token), key.spki, bridge.weak_keys(), &store,
+                 "name another one under `key`");
   const auto provider = provider_of_authority(bridge, name);
   const Bytes der = as_authority(*provider).certify_itself(key.spki, log.now());
   const auto certificate = x509::parse_certificate(der);

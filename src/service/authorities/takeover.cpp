@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "service/authorities/drafted.h"
 #include "service/content/brought_csr.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/judge/same_name.h"
@@ -557,8 +558,14 @@ ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, c
                          ca::Holder::authority};
     return found;
   }
-  throw Error{ErrorKind::not_found,
-              fmt::format("the CA {} has taken over no certificate with the serial number {}", name, number)}
+  if (const auto drafted = drafted_under(store, found.issuer, number)) {
+    found.certificate = drafted->certificate;
+    found.request = drafted->request;
+    return found;
+  }
+  throw Error{ErrorKind::not_found, fmt::format("the CA {} has neither taken over a certificate with the serial number "
+                                                "{} nor given that number to one",
+                                                name, number)}
       .hint("what was issued here: hsmbridge cert list, and hsmbridge cert revoke CERT");
 }
 
@@ -582,8 +589,9 @@ RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, In
                                   {"subject", subject},
                                   {"reason", std::string(row->name)}});
   const bool is_new = !store.take_over(told, "ca-revoked", fact, actor.name, now).nothing();
-  // What is revoked stays as it was revoked; what was learnt later is about the key. And the store knows no key of a
-  // root's own certificate that was not written down.
+  // What is revoked stays as it was revoked; what was learnt later is about the key. The store knows no key of a root's
+  // own certificate that was not written down, and does not look up whose key a draft has: typed again after a crash in
+  // between, this is done then.
   const bool is_learnt = row->compromise && !key.empty() && record_compromise(store, key, actor.name, now);
   if (is_new) return RevokedElsewhere::now;
   if (is_learnt) return RevokedElsewhere::before;

@@ -59,13 +59,15 @@ struct DoneTakeover {
 DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, const Actor& actor,
                        const PlannedTakeover& planned);
 
-// A certificate that a CA issued elsewhere, or the own one of a root, by its serial number in any spelling. Throws
-// not_found, invalid_input; refused for a root of which a store that was restored knows nothing.
+// A certificate of a CA that is in no record here, by its serial number in any spelling: one that it issued elsewhere, the
+// own one of a root, or one that may have been signed and never came back (drafted.h). Throws invalid_input, not_found,
+// conflict; refused for a root of which a store that was restored knows nothing.
 struct ForeignCertificate {
   Authority authority;
   std::string issuer;  // as TakenSerial has it
   workflow::CertifiedElsewhere certificate;
   bool ended_before_crls = false;  // every CRL that is out is later than its end: no CRL has it any more
+  std::string request;             // that it was drafted for; "" for one that was issued elsewhere
 };
 ForeignCertificate certified_elsewhere(Bridge& bridge, workflow::Store& store, const std::string& name,
                                        const std::string& serial);

@@ -8,6 +8,7 @@
 #include "x509/judge/advice.h"
 #include "x509/judge/check_content.h"
 #include "x509/judge/finding_collector.h"
+#include "x509/judge/weak_key.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 
@@ -191,6 +192,25 @@ CsrJudgement examine_csr(const x509::Csr& csr, const x509::WeakKeyList& lists, w
   }
   add_what_is_known(judgement.objections, csr.spki, &lists, records);
   return judgement;
+}
+
+std::vector<CsrFault> faults_of_key(ByteView spki, const x509::WeakKeyList& lists, workflow::Records* records) {
+  std::vector<CsrFault> faults;
+  add_what_is_known(faults, spki, &lists, records);
+  for (const auto& weakness : x509::key_weaknesses(spki)) {
+    if (weakness.name == "rsa-exponent") continue;
+    faults.push_back({weakness.name, "its key: " + weakness.explanation, weakness.reference});
+  }
+  return faults;
+}
+
+void refuse_bad_key(const std::string& key, ByteView spki, const x509::WeakKeyList& lists, workflow::Records* records,
+                    const std::string& hint) {
+  const auto faults = faults_of_key(spki, lists, records);
+  if (faults.empty()) return;
+  std::string message = key + " gets no certificate:";
+  for (const CsrFault& fault : faults) message += fmt::format("\n  - {}: {}", fault.name, sentence_of(fault));
+  throw Error{ErrorKind::refused, message}.hint(hint);
 }
 
 CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile, const x509::WeakKeyList* lists,

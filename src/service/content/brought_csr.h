@@ -39,6 +39,14 @@ bool record_compromise(workflow::Records& records, const SpkiHash& spki, const s
 // configuration.
 CsrJudgement examine_csr(const x509::Csr& csr, const x509::WeakKeyList& lists, workflow::Records* records);
 
+// What is known to be bad of a key that somebody may have a certificate for, wherever it was made (a faulty chip makes
+// keys that anybody can break: ROCA): what examine_csr says of a key, but for its exponent. That is the business of who
+// chose it: in a token of ours one below 65537 is odd and no break.
+std::vector<CsrFault> faults_of_key(ByteView spki, const x509::WeakKeyList& lists, workflow::Records* records);
+// Throws refused with every one of them; `key` is what messages call it, `hint` what to do.
+void refuse_bad_key(const std::string& key, ByteView spki, const x509::WeakKeyList& lists, workflow::Records* records,
+                    const std::string& hint);
+
 // check_csr of the CSR in a file, whoever made it, with what is known of its key as above; `lists` and `records` may be
 // null.
 CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile, const x509::WeakKeyList* lists,

@@ -16,7 +16,6 @@
 #include "x509/content/requested_content.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
-#include "x509/judge/weak_key.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
@@ -175,14 +174,12 @@ EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) 
   return frozen;
 }
 
-// Whoever made the key: it may be compromised since it was ordered, and a faulty chip makes keys that anybody can break
-// (ROCA). Its exponent is the business of who chose it: in a token of ours one below 65537 is odd and no break.
+// Whoever made the key: it may be compromised or listed since it was ordered, and a new one is seen here first.
 std::vector<std::string> bad_key_reasons(Dependencies& world, const CallParts& parts) {
   std::vector<std::string> reasons;
-  if (const auto fault = compromised(&world.records(), parts.key.spki)) reasons.push_back(sentence_of(*fault));
-  for (const auto& weakness : x509::key_weaknesses(x509::parse_csr(parts.draft.csr).spki)) {
-    if (weakness.name == "rsa-exponent") continue;
-    reasons.push_back(sentence_of({weakness.name, "its key: " + weakness.explanation, weakness.reference}));
+  const auto csr = x509::parse_csr(parts.draft.csr);
+  for (const CsrFault& fault : faults_of_key(csr.spki, world.weak_keys(), &world.records())) {
+    reasons.push_back(sentence_of(fault));
   }
   return reasons;
 }
@@ -216,7 +213,9 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
            "the key of this request gets no certificate\n  - " + joined(bad, "\n  - "), kNewKeyHint}});
     }
   }
-  if (reasons.empty()) return outcome(workflow::DraftAccepted{});
+  if (reasons.empty()) {
+    return outcome(workflow::DraftAccepted{order.wants_approval() ? world.records().latest_known() : Instant{}});
+  }
   std::string message = revokes != nullptr   ? fmt::format("{} cannot carry this revocation", order.provider)
                         : order.issues_crl() ? fmt::format("{} cannot have this CRL signed", order.provider)
                                              : fmt::format("{} cannot carry out this request as profile {} requires",

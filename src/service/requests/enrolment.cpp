@@ -69,6 +69,8 @@ void use_key(Bridge& bridge, workflow::Store& store, const std::string& selector
     }
   }
   refuse_spent_key(store, request.token, key.spki_hash);
+  refuse_bad_key(fmt::format("key {} in token {}", key.name, ring->token()), key.spki, bridge.weak_keys(), &store,
+                 "make a new key: --new-key LABEL");
   refuse_duplicate(store, request);
   refuse_done(bridge, store, request, key.spki_hash);
 }
@@ -235,6 +237,7 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   workflow::Order order;
   order.profile = profile.name;
   bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there
+  bridge.weak_keys();     // likewise, not when the key is
   bridge.provider(request.provider);
 
   if (wanted.csr) {
@@ -305,7 +308,7 @@ EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Sto
               : request.key.source == Source::brought ? request.key.csr
                                                       : signed_csr(bridge, request);
   const auto provider = bridge.provider(request.provider);
-  auto added = provider->draft(order, csr, now);
+  auto added = provider->trial_draft(order, csr, now);
   check.notes.insert(check.notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Draft draft = draft_of(std::move(csr), std::move(added), now);
   workflow::Key key;

@@ -78,21 +78,11 @@ void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
 }
 
 void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key) {
-  if (key.source != workflow::KeyWish::Source::brought) return;
-  workflow::Requests::ListQuery query;
-  // An enrolment of the same CSR is found by its work; here a renewal is looked for, among the last of a key that many may
-  // be for.
-  constexpr unsigned kMost = 100;
-  query.open_only = true;
-  query.most = kMost;
-  query.spki = key.spki;
-  for (const auto& request : store.list(query)) {
-    const auto& id = request.order.id.str();
-    if (request.order.provider != provider || !equal(request.order.brought_csr(), key.csr)) continue;
-    throw Error{ErrorKind::conflict, fmt::format("request {} is open for this CSR", id)}
-        .with("request", id)
-        .hint(fmt::format("look at it: hsmbridge request show {}", id));
-  }
+  const auto open = store.open_request_for_csr(provider, key);
+  if (!open) return;
+  throw Error{ErrorKind::conflict, fmt::format("request {} is open for this CSR", open->str())}
+      .with("request", open->str())
+      .hint(fmt::format("look at it: hsmbridge request show {}", open->str()));
 }
 
 std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& request, const SpkiHash& spki,

@@ -37,8 +37,8 @@ workflow::Order order_of(const NewRequest& request);
 // store's promise (Store::create).
 void refuse_duplicate(workflow::Requests& store, const NewRequest& request);
 
-// Likewise one CSR that somebody brought is in no two open requests at a provider, an enrolment and a renewal (among the
-// last hundred of a key); keys of tokens are not looked at. Throws conflict.
+// Likewise one CSR that somebody brought is in no two open requests at a provider, an enrolment and a renewal; keys of
+// tokens are not looked at. Throws conflict.
 void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key);
 
 // The request that brought a certificate for this key (empty: a key that nobody knows) by the same words, where that

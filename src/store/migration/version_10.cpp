@@ -8,8 +8,9 @@ void to_version_10(Database& database) {
 ALTER TABLE certified_elsewhere ADD COLUMN holder TEXT NOT NULL DEFAULT '';
 DROP TRIGGER certified_elsewhere_never_changes;
 CREATE TRIGGER certified_elsewhere_never_changes BEFORE UPDATE ON certified_elsewhere
-  WHEN OLD.holder <> '' OR NEW.issuer <> OLD.issuer OR NEW.serial <> OLD.serial OR NEW.subject <> OLD.subject OR
-    NEW.not_after <> OLD.not_after OR NEW.spki <> OLD.spki BEGIN
+  WHEN NEW.issuer <> OLD.issuer OR NEW.serial <> OLD.serial OR NEW.subject <> OLD.subject OR
+    NEW.not_after <> OLD.not_after OR (OLD.spki <> '' AND NEW.spki <> OLD.spki) OR
+    (OLD.holder <> '' AND NEW.holder <> OLD.holder) BEGIN
   SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TABLE crls_put (
   issuer TEXT NOT NULL,

@@ -95,7 +95,8 @@ FIELDS(LocalApproval, v("person", x.person), v("draft_digest", x.draft_digest), 
 FIELDS(Problem, v("kind", x.kind), v.text("message", x.message), v.text("hint", x.hint))
 FIELDS(Finding, v("name", x.name), v("fatal", x.fatal), v.text("explanation", x.explanation))
 FIELDS(SentDraft, v("draft", x.draft), v("last_attempt", x.last_attempt))
-FIELDS(ApprovalRound, v("number", x.number), v("opened_at", x.opened_at), v("votes", x.votes))
+FIELDS(ApprovalRound, v("number", x.number), v("opened_at", x.opened_at), v("votes", x.votes),
+       v.some("known_at", x.known_at))
 FIELDS(PreparedRequest, v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent),
        v.added("remembered", x.remembered), v.added("refusals", x.refusals), v.some("approval", x.approval))
 FIELDS(StatusReport, v("standing", x.status), v.text("provider_status", x.provider_status),
@@ -144,7 +145,7 @@ FIELDS(KeyReady, v("key", x.key))
 FIELDS(CsrSigned, v("csr", x.csr))
 FIELDS(DraftFrozen, v("draft", x.draft))
 FIELDS(PreparationFailed, v("problem", x.problem))
-FIELDS(DraftAccepted)
+FIELDS(DraftAccepted, v.some("known", x.known))
 FIELDS(DraftRefused, v("problem", x.problem))
 FIELDS(DraftTooOld, v("age", x.age), v.added("why", x.why))
 FIELDS(LocallyApproved, v("approval", x.approval))

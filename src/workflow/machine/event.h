@@ -32,8 +32,11 @@ struct DraftFrozen {
 };
 struct PreparationFailed {
   Problem problem;
-};                        // nothing was sent and nothing can be
-struct DraftAccepted {};  // our checks and the provider's local ones passed
+};  // nothing was sent and nothing can be
+// Our checks and the provider's local ones passed.
+struct DraftAccepted {
+  Instant known{};  // Records::latest_known then, where people are asked now
+};
 struct DraftRefused {
   Problem problem;
 };

@@ -3,6 +3,7 @@
 #include "workflow/machine/order.h"
 #include "workflow/machine/words.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,13 @@ struct SentDraft {
 
 // The signed votes of people at this bridge on one frozen draft.
 struct ApprovalRound {
-  unsigned number = 0;             // 1, 2, … of the request's rounds; 0 before the first
-  Instant opened_at{};             // timelock and timeout count from then
+  unsigned number = 0;  // 1, 2, … of the request's rounds; 0 before the first
+  Instant opened_at{};
   std::vector<std::string> votes;  // as approval::to_text gives them, at most one a person
+  // A later time that had passed already when it was opened: this machine's clock was behind.
+  Instant known_at = {};
+  // Timelock and timeout count from then.
+  Instant begin() const { return std::max(opened_at, known_at); }
   bool operator==(const ApprovalRound&) const = default;
 };
 

@@ -130,6 +130,9 @@ class Provider {
   // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry; any
   // other kind is waited for, as by check(). Not called for a revocation: its order is all that is asked.
   virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
+  // What draft() would give, for somebody who only asks what would be said to it (check, dry_run): nothing is taken for
+  // it, and it is never submitted.
+  virtual ProviderDraft trial_draft(const Order& order, ByteView csr, Instant now) { return draft(order, csr, now); }
   // Every reason not to submit this draft, all at once; empty when it may go. A reason ends the request: only what no
   // later attempt can change is one. What time, the configuration, a CA file or somebody at the service can change is
   // thrown (with a detail "until" where only time is missing: decide.h), and the request waits. A revocation has

@@ -74,9 +74,10 @@ class Requests {
  public:
   virtual ~Requests() = default;
 
-  // Throws conflict with the detail "request" when an open request does the same work (work_of): two processes that are
-  // told the same thing at the same moment must not order twice. Conflict with the detail "status" when the certificate
-  // that the order is about is not any more what the order says (another process was quicker).
+  // Throws conflict with the detail "request" when an open request does the same work (work_of), or is for the same CSR
+  // at the same provider: two processes that are told the same thing at the same moment must not order twice. Conflict
+  // with the detail "status" when the certificate that the order is about is not any more what the order says (another
+  // process was quicker).
   virtual void create(const Order& order, const std::vector<Event>& events, const Decision& begin) = 0;
   // All in one commit, each judged for itself, in their order: one that is stale leaves the others alone.
   virtual std::vector<StepResult> commit(const std::vector<Step>& steps) = 0;
@@ -84,6 +85,9 @@ class Requests {
   virtual std::optional<Record> find(const RequestId& id) = 0;
   // The open request that does this work, if any.
   virtual std::optional<RequestId> open_request_for(const std::string& work) = 0;
+  // An open request at that provider for a CSR that was brought (KeyWish::Source::brought), whatever is to become of it
+  // there. Nothing for any other wish.
+  virtual std::optional<RequestId> open_request_for_csr(const std::string& provider, const KeyWish& key) = 0;
   // Ids that begin with `prefix`, the last first, which is the newest: they begin with their time. At most `most`.
   virtual std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) = 0;
   struct ListQuery {

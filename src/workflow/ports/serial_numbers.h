@@ -37,6 +37,8 @@ class SerialNumbers {
   // Takes it for good, used or not. False where it was taken before, for whatever it was.
   virtual bool take_serial(const TakenSerial& serial) = 0;
   virtual bool is_taken(const std::string& issuer, const std::string& serial) = 0;
+  // The request that it was taken for, "" outside any; nothing where it was not taken.
+  virtual std::optional<std::string> taken_for(const std::string& issuer, const std::string& serial) = 0;
   // How many this issuer has taken.
   virtual std::uint64_t serials_taken(const std::string& issuer) = 0;
   // One that this issuer has certified, here or elsewhere, and that ends then or later; or that it may be about to

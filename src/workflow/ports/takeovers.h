@@ -49,9 +49,9 @@ struct TakenOver {
   std::size_t certificates = 0;
   std::size_t revoked = 0;
   bool crl = false;
-  std::size_t holders = 0;  // of certificates that were known, and whose holder was not
+  std::size_t learnt = 0;  // certificates that were known, and whose holder or key was not
 
-  bool nothing() const { return certificates == 0 && revoked == 0 && !crl && holders == 0; }
+  bool nothing() const { return certificates == 0 && revoked == 0 && !crl && learnt == 0; }
   bool operator==(const TakenOver&) const = default;
 };
 

@@ -48,7 +48,7 @@ TEST_CASE_METHOD(OldCa, "a CA that was taken over issues, revokes what it issued
   CHECK(cli.run({"ca", "revoke", "old", serial(4), "--reason", "superseded", "--yes"}).status == 1);
   const auto unknown = cli.run({"ca", "revoke", "old", "FFFF", "--reason", "superseded", "--yes"});
   CHECK(unknown.status == 1);
-  has(flat(unknown.err), "has taken over no certificate with the serial number ffff");
+  has(flat(unknown.err), "the CA old has neither taken over a certificate with the serial number ffff nor given");
 }
 
 TEST_CASE_METHOD(OldCa, "what ended before the last CRL is said to be on none when it is revoked") {
@@ -86,6 +86,23 @@ TEST_CASE_METHOD(OldCa, "typed again it changes nothing, and takes what the othe
   const auto refused = adopt();
   CHECK(refused.status == 1);
   has(flat(refused.err), "the CRL with the number 43 is not the last one, or another one has its number");
+}
+
+TEST_CASE_METHOD(OldCa, "typed again with the certificates it learns their keys, of which the index said nothing") {
+  const auto status_of_keys = [&] { return asked("SELECT DISTINCT status FROM keys"); };
+  REQUIRE(adopt({"--index", "index.txt", "--crl", "last.pem"}).status == 0);
+  CHECK(asked("SELECT count(*) FROM certified_elsewhere WHERE spki <> '' AND subject LIKE '%leaf%'") == "0\n");
+  CHECK(status_of_keys() == "");
+  const auto again = adopt();
+  INFO(again.out << again.err);
+  REQUIRE(again.status == 0);
+  CHECK(asked("SELECT count(*) FROM certified_elsewhere WHERE spki = '' OR holder = ''") == "0\n");
+  // One of them was revoked for keyCompromise: no certificate is made for that key any more.
+  CHECK(status_of_keys() == "compromised\n");
+  const auto refused = cli.run({"enroll", "--profile", "server", "--csr", "leaf.csr"});
+  CHECK(refused.status == 4);
+  has(flat(refused.out + refused.err), "key-compromised");
+  CHECK(cli.run({"audit", "verify"}).status == 0);
 }
 
 TEST_CASE_METHOD(OldCa, "killed at any commit it goes on where it was, and no number is given twice") {

@@ -334,7 +334,8 @@ TEST_CASE_METHOD(Approved, "a rejection that leaves too few, and a policy that c
   CHECK(signatures() == before);
 }
 
-TEST_CASE_METHOD(Approved, "where a vote does not count any more all are asked again, and no other vote is lost in vain") {
+TEST_CASE_METHOD(Approved,
+                 "where a vote does not count any more all are asked again, and no other vote is lost in vain") {
   const auto id = pending("www");
   REQUIRE(approval("accept", "alice", id).status == 0);
   // As another hsmbridge wrote it.
@@ -352,6 +353,33 @@ TEST_CASE_METHOD(Approved, "where a vote does not count any more all are asked a
   REQUIRE(approval("accept", "alice", id).status == 0);
   REQUIRE(cli.run({"request", "wait", id, "--timeout", "50s"}).status == 0);
   trusted("www.pem");
+}
+
+TEST_CASE_METHOD(Approved, "nobody gets around a quorum by naming the provider of another one") {
+  std::string text = cli.read("hsmbridge.yaml");
+  const auto insert = [&](const std::string& before, const std::string& what) {
+    REQUIRE(text.find(before) != std::string::npos);
+    text.insert(text.find(before), what);
+  };
+  insert(
+      "\npeople:\n",
+      "  other:\n    type: local-ca\n    certificate: other.pem\n    key: {token: ca, key: other-2026}\n    profiles:\n"
+      "      tls: {for: [server, two], validity: 30d, usage: [digitalSignature], extended_usage: [serverAuth]}\n");
+  insert("  server: {approval:",
+         "  two: {approval: {quorum: 3, of: [alice, bob, carol]}, provider: other, token: web, key: \"ec:P-256\", "
+         "anchors: [root.pem]}\n");
+  cli.write("hsmbridge.yaml", text);
+  const auto refused = enroll("www", "www.example.com", {"--provider", "other"});
+  CHECK(refused.status == 4);
+  has(flat(refused.err),
+      "profile server is not for provider other, and profile two, which is, wants approvals that server does not");
+  has(flat(refused.err), "request it with profile two");
+  // Nor the other way round.
+  const auto back = cli.run({"enroll", "--profile", "two", "--provider", "issuing", "--new-key", "www", "--subject",
+                             "CN=www.example.com", "--san", "dns:www.example.com"});
+  CHECK(back.status == 4);
+  has(flat(back.err), "profile two is not for provider issuing, and profile server, which is, wants approvals");
+  CHECK(cli.run({"request", "list", "--open", "--json"}).json().at("requests").as_array().empty());
 }
 
 TEST_CASE_METHOD(Approved, "a clock that was set back by more than ten minutes signs nothing that was approved") {

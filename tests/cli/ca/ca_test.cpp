@@ -316,7 +316,96 @@ TEST_CASE_METHOD(Place, "a compromise that was before is on the CRL with its dat
   INFO(done.out << done.err);
   REQUIRE(done.status == 0);
   REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  // Its key is recorded as compromised: there is nothing more to say, and no other date.
+  const auto again = revoke({"--reason", "keyCompromise", "--since", since});
+  CHECK(again.status == 1);
+  has(flat(again.err), "is revoked already");
   const auto begins = cli.other({"openssl", "x509", "-in", "www.pem", "-noout", "-startdate"}).out;
   const std::string date = begins.substr(begins.find('=') + 1);
   has(cli.other({"openssl", "crl", "-in", "issuing.crl", "-noout", "-text"}).out, "Revocation Date: " + date);
+}
+
+TEST_CASE_METHOD(Place, "a compromise that is learnt of after the revocation is recorded without a date") {
+  make_both();
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json().at("certificates");
+  const Json& one = listed.as_array().at(0);
+  const auto revoke = [&](const Words& more) {
+    Words words{"cert", "revoke", one.at("sha256").as_string(), "--yes"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  };
+  const auto status_of_key = [&] {
+    return cli.other({"sqlite3", "store.db", "SELECT status FROM keys WHERE label = 'www'"}).out;
+  };
+  REQUIRE(revoke({"--reason", "superseded"}).status == 0);
+  const auto dated = revoke({"--reason", "keyCompromise", "--since", one.at("not_before").as_string()});
+  CHECK(dated.status == 2);
+  has(flat(dated.err), "its entry gets no other date");
+  CHECK(status_of_key() != "compromised\n");
+  const auto recorded = revoke({"--reason", "keyCompromise"});
+  INFO(recorded.out << recorded.err);
+  CHECK(recorded.status == 0);
+  CHECK(status_of_key() == "compromised\n");
+}
+
+TEST_CASE_METHOD(Place, "nobody vouches for a revocation that is in no book of the CA") {
+  make_both();
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  const Json listed = cli.run({"cert", "list", "--json", "--name", "www.example.com"}).json().at("certificates");
+  const std::string certificate = listed.as_array().at(0).at("sha256").as_string();
+  const auto queued = cli.run({"cert", "revoke", certificate, "--reason", "superseded", "--yes", "--queue", "--json"});
+  INFO(queued.out << queued.err);
+  REQUIRE(queued.status == 3);
+  const std::string id = queued.json().at("id").as_string();
+  const auto vouched = cli.run({"request", "resolve", id, "--done", "--reason", "I did it"});
+  CHECK(vouched.status == 4);
+  has(flat(vouched.err), "the CA issuing has not revoked it: it is on none of its CRLs");
+  has(flat(vouched.err), "hsmbridge request resolve " + id + " --look-up");
+  CHECK(cli.run({"request", "wait", id}).status == 0);
+  has(cli.run({"ca", "crl", "issuing"}).out, "CRL 1 of issuing with 1 revoked");
+}
+
+TEST_CASE_METHOD(Place, "a key in a token that is in a list of weak keys gets no certificate, and makes no root") {
+  const std::string text = "weak_keys: [weak.txt]\n" + cli.read("hsmbridge.yaml");
+  cli.write("weak.txt", "");
+  cli.write("hsmbridge.yaml", text);
+  const auto list = [&](const std::string& token, const std::string& label, const std::string& spec) {
+    const auto made = cli.run({"key", "generate", "--token", token, "--label", label, "--spec", spec, "--json"});
+    INFO(made.err);
+    REQUIRE(made.status == 0);
+    return made.json().at("keys").as_array().at(0).at("spki_sha256").as_string() + "\n";
+  };
+  const auto enroll_with = [&](const std::string& key, const Words& more = {}) {
+    Words words{"enroll", "--profile",          "server", "--key", key, "--subject", "CN=www.example.com",
+                "--san",  "dns:www.example.com"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  };
+  const std::string root = list("root", "root-2026", "ec:P-384");
+  cli.write("weak.txt", root);
+  const auto no_root = cli.run({"ca", "init", "root", "--yes"});
+  CHECK(no_root.status == 4);
+  has(flat(no_root.err), "key root-2026 in token root gets no certificate: - key-listed: its private key is known");
+  CHECK_FALSE(cli.exists("root.pem"));
+  cli.write("weak.txt", "");
+  make_both();
+
+  const std::string weak = list("web", "weak", "ec:P-256");
+  const std::string late = list("web", "late", "ec:P-256");
+  cli.write("weak.txt", weak);
+  for (const Words& more : {Words{}, Words{"--check"}}) {
+    const auto refused = enroll_with("weak", more);
+    CHECK(refused.status == 4);
+    has(flat(refused.out + refused.err), "key weak in token web gets no certificate: - key-listed: its private key is");
+  }
+  // One that is listed after it was ordered.
+  const auto queued = enroll_with("late", {"--queue", "--json"});
+  INFO(queued.out << queued.err);
+  REQUIRE(queued.status == 3);
+  cli.write("weak.txt", weak + late);
+  const auto failed = cli.run({"request", "wait", queued.json().at("id").as_string()});
+  CHECK(failed.status == 4);
+  has(flat(failed.out + failed.err), "it is in the list of weak keys");
+  CHECK_FALSE(cli.exists("www.pem"));
 }

@@ -41,6 +41,61 @@ struct Lists : Quorum {
 
 }  // namespace
 
+TEST_CASE("a number that may have been signed and never came back is revoked once its request is over") {
+  Lists place(0);
+  const Bench& bench = place.bench;
+  const auto revoke = [&](const std::string& number, const std::string& reason, bool asks = false) {
+    Words words{"ca", "revoke", "issuing", number, "--reason", reason};
+    if (!asks) words.push_back("--yes");
+    return bench.run(words);
+  };
+  const auto number_of = [&](const std::string& id) {
+    const auto number = place.asked("SELECT serial FROM serial_numbers WHERE request = '" + id + "'");
+    REQUIRE(number.size() > 1);
+    return number.substr(0, number.size() - 1);
+  };
+  REQUIRE(bench.rig({"fault", "--kind", "drop-after", "--method", "POST", "--path", "/v1/sign"}).status == 0);
+  const auto lost = place.enroll("www", {"--wait", "--timeout", "30s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 6);
+  const auto id = Bench::id_in(lost);
+  const auto number = number_of(id);
+  // The TSB has signed it. While the request is open it may still be fetched.
+  const auto open = revoke(number, "superseded");
+  CHECK(open.status == 1);
+  has(flat(open.err), "request " + id + ", for which the serial number " + number + " was taken, is open");
+  REQUIRE(bench.run({"request", "resolve", id, "--abandon", "--reason", "a test"}).status == 0);
+
+  const auto asked = revoke(number, "keyCompromise", true);
+  CHECK(asked.status == 4);
+  has(flat(asked.err), "CN=www.example.com, until ");
+  has(flat(asked.err), "which may have been signed for request " + id);
+  const auto revoked = revoke(number, "keyCompromise");
+  INFO(revoked.out << revoked.err);
+  REQUIRE(revoked.status == 0);
+  CHECK(place.asked("SELECT status FROM keys WHERE label = 'www'") == "compromised\n");
+  CHECK(revoke(number, "keyCompromise").status == 1);  // it is already
+  const auto crl = place.crl();
+  INFO(crl.out << crl.err);
+  place.finish(Bench::id_in(crl));
+  const std::string text = place.crl_text();
+  std::string upper = number;
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  has(text, "Serial Number: " + upper);
+  has(text, "Key Compromise");
+
+  // What nobody was asked to sign is no certificate.
+  place.change("    key: {provider: tsb, key: issuing-2026}\n",
+               "    key: {provider: tsb, key: issuing-2026}\n    operator_command: true\n");
+  const auto never = Bench::id_in(place.enroll("never"));
+  REQUIRE(bench.state_of(never) == "AwaitingCommand");
+  REQUIRE(bench.run({"request", "cancel", never}).status == 0);
+  const auto nothing = revoke(number_of(never), "superseded");
+  CHECK(nothing.status == 1);
+  has(flat(nothing.err), "nothing was handed to be signed under it: there is no such certificate");
+  CHECK(bench.run({"audit", "verify"}).status == 0);
+}
+
 TEST_CASE(
     "a CRL is approved under the quorum of the CA's key, published when it is signed, and revokes what was revoked") {
   Lists place;

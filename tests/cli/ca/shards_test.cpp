@@ -80,6 +80,23 @@ const std::vector<std::string> kBoth{"issuing-0.crl", "issuing-1.crl"};
 
 }  // namespace
 
+TEST_CASE_METHOD(Sharded, "a check takes no serial number, and no shard is published longer for it") {
+  issue("first");
+  const auto everything = [&] {
+    return asked("SELECT count(*) FROM serial_numbers") + asked("SELECT url, until FROM distribution_points") +
+           asked("SELECT count(*) FROM leaves");
+  };
+  const std::string before = everything();
+  for (int i = 0; i < 3; ++i) {
+    const auto checked = enroll("other", "other.example.com", {"--check"});
+    INFO(checked.out << checked.err);
+    REQUIRE(checked.status == 0);
+    has(checked.out, "no objections at issuing");
+  }
+  CHECK(enroll("odd", "www.example.org", {"--check"}).status == 4);  // which the CA above does not permit
+  CHECK(everything() == before);
+}
+
 TEST_CASE_METHOD(Sharded, "openssl finds a certificate good or revoked by the shard that it names") {
   const auto names = one_in_each();
   const auto first = cli.run({"ca", "crl", "issuing"});

@@ -46,6 +46,41 @@ TEST_CASE_METHOD(Place, "zlint finds no error in what is issued, and is asked be
   has(flat(refused.out + refused.err), "zlint/e_dnsname_not_valid_tld");
 }
 
+TEST_CASE_METHOD(Place, "a root is made with zlint in its linters, which judges it as a root") {
+  cli.set("PATH", "/usr/local/bin:" + cli.environment().at("PATH"));
+  const std::string text = cli.read("hsmbridge.yaml");
+  const std::string file = "    certificate: root.pem\n";
+  const auto lint = [&](const std::string& more) {
+    std::string with = text;
+    cli.write("hsmbridge.yaml",
+              with.replace(with.find(file), file.size(), file + "    lint: [built-in, zlint]\n" + more));
+  };
+  // A rule that it breaks keeps it from being made: a common name of 64 letters is the longest.
+  const std::string name = "CN: Example Root";
+  lint("");
+  std::string odd = cli.read("hsmbridge.yaml");
+  odd.replace(odd.find(", " + name + "}"), name.size() + 2, "");
+  cli.write("hsmbridge.yaml", odd);
+  const auto refused = cli.run({"ca", "init", "root", "--yes"});
+  CHECK(refused.status == 4);
+  has(flat(refused.err), "zlint/e_ca_common_name_missing");
+  CHECK_FALSE(cli.exists("root.pem"));
+  lint("");
+  const auto made = cli.run({"ca", "init", "root", "--yes"});
+  INFO(made.out << made.err);
+  REQUIRE(made.status == 0);
+  CHECK(cli.other({"openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", "root.pem", "root.pem"}).status ==
+        0);
+  const auto zlint = cli.other({"zlint", "root.pem"});
+  CHECK(zlint.status == 0);
+  CHECK(zlint.out.find("\"result\":\"error\"") == std::string::npos);
+  has(zlint.out, "\"e_root_ca_key_usage_present\":{\"result\":\"pass\"}");
+  // Its sub CA by the rules for those.
+  const auto issuing = cli.run({"ca", "init", "issuing", "--parent", "root", "--path-length", "0", "--yes"});
+  INFO(issuing.out << issuing.err);
+  CHECK(issuing.status == 0);
+}
+
 namespace {
 
 // How many certificates are issued and linted: a few here, HSMBRIDGE_ZLINT_CERTIFICATES in a long run.

@@ -26,6 +26,13 @@ bool MemoryStore::is_taken(const std::string& issuer, const std::string& serial)
   return read([&](Content& all) { return all.serials[issuer].count(serial) != 0; });
 }
 
+std::optional<std::string> MemoryStore::taken_for(const std::string& issuer, const std::string& serial) {
+  return read([&](Content& all) -> std::optional<std::string> {
+    if (all.serials[issuer].count(serial) == 0) return std::nullopt;
+    return all.taken_for[{issuer, serial}];
+  });
+}
+
 std::uint64_t MemoryStore::serials_taken(const std::string& issuer) {
   return read([&](Content& all) { return std::uint64_t{all.serials[issuer].size()}; });
 }

@@ -16,6 +16,21 @@ std::optional<RequestId> MemoryStore::Transaction::open_for(const std::string& w
   return std::nullopt;
 }
 
+std::optional<RequestId> MemoryStore::Transaction::open_for_csr(const std::string& provider, const KeyWish& key) const {
+  if (key.source != KeyWish::Source::brought) return std::nullopt;
+  for (const auto& [id, request] : all_.requests) {
+    const Order& order = request.record.order;
+    if (!request.final() && order.provider == provider && order.brought_csr() == key.csr) return order.id;
+  }
+  return std::nullopt;
+}
+
+void MemoryStore::Transaction::refuse_second(const Order& order) const {
+  auto open = open_for(work_of(order));
+  if (!open && order.enrolment() != nullptr) open = open_for_csr(order.provider, order.enrolment()->key);
+  if (open) throw Error{ErrorKind::conflict, "a request is open for the same work"}.with("request", open->str());
+}
+
 void MemoryStore::Transaction::append(Content::Request& request, const Event& event, StateName after) {
   const std::uint64_t sequence = ++request.record.sequence;
   request.record.changed_at = event.at;
@@ -32,9 +47,7 @@ void MemoryStore::Transaction::note_references(Content::Request& request, const 
 
 void MemoryStore::Transaction::create(const Order& order, const std::vector<Event>& events, const Decision& begin) {
   if (all_.requests.count(order.id.str()) != 0) throw Error{ErrorKind::conflict, "the request exists already"};
-  if (const auto open = open_for(work_of(order))) {
-    throw Error{ErrorKind::conflict, "a request is open for the same work"}.with("request", open->str());
-  }
+  refuse_second(order);
   if (const auto* predecessor = order.predecessor()) {
     const auto* about = all_.certificate(predecessor->certificate);
     if (about != nullptr && about->record.status != predecessor->status) {
@@ -62,9 +75,7 @@ StepResult MemoryStore::Transaction::apply(const Step& step) {
   }
   Content::Request& request = found->second;
   const Order& order = request.record.order;
-  if (const auto open = request.final() ? open_for(work_of(order)) : std::nullopt) {
-    throw Error{ErrorKind::conflict, "a request is open for the same work"}.with("request", open->str());
-  }
+  if (request.final()) refuse_second(order);
   if (step.lease_of) {
     const bool holds = std::any_of(all_.outbox.begin(), all_.outbox.end(), [&](const Content::Row& row) {
       return step.finished_effect == row.id && row.request == step.request && row.owner == *step.lease_of &&

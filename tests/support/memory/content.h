@@ -154,6 +154,7 @@ class MemoryStore::Transaction {
   void add_installed(const std::string& fingerprint, const InstallTarget& target);
   void end_runs_of(const std::string& worker);
   std::optional<RequestId> open_for(const std::string& work) const;
+  std::optional<RequestId> open_for_csr(const std::string& provider, const KeyWish& key) const;
   bool leased(const Content::Row& row) const { return !row.owner.empty() && row.lease_until > clock_.since_boot(); }
   void settle(Content::Row& row) const {
     if (row.owner == kSettleTime) row.lease_until = std::min(row.lease_until, clock_.since_boot() + row.wait());
@@ -163,6 +164,7 @@ class MemoryStore::Transaction {
   }
 
  private:
+  void refuse_second(const Order& order) const;
   void append(Content::Request& request, const Event& event, StateName after);
   void note_references(Content::Request& request, const EventBody& body);
   void add(const Effect& effect, const Order& order);

@@ -63,6 +63,10 @@ std::optional<RequestId> MemoryStore::open_request_for(const std::string& work) 
   return read([&](Content& all) { return Transaction(all, shared_->clock).open_for(work); });
 }
 
+std::optional<RequestId> MemoryStore::open_request_for_csr(const std::string& provider, const KeyWish& key) {
+  return read([&](Content& all) { return Transaction(all, shared_->clock).open_for_csr(provider, key); });
+}
+
 std::vector<RequestId> MemoryStore::by_prefix(const std::string& prefix, unsigned most) {
   return read([&](Content& all) {
     std::vector<RequestId> ids;
@@ -378,6 +382,14 @@ bool MemoryStore::replaced_at(const std::string& fingerprint, const std::string&
       }
     }
     return false;
+  });
+}
+
+Instant MemoryStore::latest_known() {
+  return read([](Content& all) {
+    Instant latest{};
+    for (const auto& [id, request] : all.requests) latest = std::max(latest, request.record.order.created_at);
+    return latest;
   });
 }
 

@@ -34,6 +34,7 @@ class MemoryStore final : public workflow::Store {
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
   std::optional<workflow::Record> find(const RequestId& id) override;
   std::optional<RequestId> open_request_for(const std::string& work) override;
+  std::optional<RequestId> open_request_for_csr(const std::string& provider, const workflow::KeyWish& key) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
   std::map<workflow::StateName, std::uint64_t> open_by_state(unsigned most) override;
@@ -73,6 +74,7 @@ class MemoryStore final : public workflow::Store {
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   bool is_issuer(const std::string& fingerprint) override;
+  Instant latest_known() override;
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
   bool has_certificate(const SpkiHash& spki) override;
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by,
@@ -91,6 +93,7 @@ class MemoryStore final : public workflow::Store {
 
   bool take_serial(const workflow::TakenSerial& serial) override;
   bool is_taken(const std::string& issuer, const std::string& serial) override;
+  std::optional<std::string> taken_for(const std::string& issuer, const std::string& serial) override;
   std::uint64_t serials_taken(const std::string& issuer) override;
   std::optional<ca::OtherThanAuthority> other_than_authority(const std::string& issuer, Instant ends_after) override;
   bool revoke(const workflow::RevokedSerial& revoked) override;

@@ -61,6 +61,23 @@ bool take(Content& all, const Takeover& takeover, const CertifiedElsewhere& cert
   return true;
 }
 
+template <class Transaction, class Content>
+bool learn(Transaction& transaction, Content& all, const std::pair<std::string, std::string>& which,
+           const CertifiedElsewhere& told, const std::string& actor, Instant at) {
+  const auto found = all.elsewhere.find(which);
+  if (found == all.elsewhere.end()) return false;
+  CertifiedElsewhere& known = found->second;
+  const bool holder = known.holder == ca::Holder::unknown && told.holder != ca::Holder::unknown;
+  const bool key = known.key.empty() && !told.key.empty();
+  if (holder) known.holder = told.holder;
+  if (!key) return holder;
+  known.key = told.key;
+  if (const auto revoked = all.revoked.find(which); revoked != all.revoked.end()) {
+    follow(transaction, all, revoked->second, actor, at);
+  }
+  return true;
+}
+
 template <class Content>
 bool take_crl(Content& all, const Takeover& takeover) {
   auto& crls = all.crls[takeover.issuer];
@@ -118,11 +135,8 @@ TakenOver MemoryStore::take_over(const Takeover& takeover, const std::string& ki
         for (const CertifiedElsewhere& one : takeover.certificates) {
           if (take(all, takeover, one)) {
             ++taken.certificates;
-          } else if (const auto known = all.elsewhere.find({takeover.issuer, one.serial});
-                     known != all.elsewhere.end() && known->second.holder == ca::Holder::unknown &&
-                     one.holder != ca::Holder::unknown) {
-            known->second.holder = one.holder;
-            ++taken.holders;
+          } else if (learn(transaction, all, {takeover.issuer, one.serial}, one, actor, at)) {
+            ++taken.learnt;
           }
         }
         for (const RevokedSerial& one : takeover.revoked) {

@@ -8,6 +8,7 @@
 #include "support/memory/memory_store.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
@@ -83,6 +84,7 @@ class ScriptedWorld final : public service::Dependencies {
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
   workflow::Records& records() override { return store_; }
   workflow::Revocations& revocations() override { return store_; }
+  const x509::WeakKeyList& weak_keys() override { return weak_keys_; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   service::ReleaseTerms wanted;  // of every profile
   service::ReleaseTerms release_terms(const workflow::Order&) override { return wanted; }
@@ -91,6 +93,7 @@ class ScriptedWorld final : public service::Dependencies {
  private:
   const Clock& clock_;
   MemoryStore store_{clock_};
+  x509::WeakKeyList weak_keys_;
 };
 
 struct Life {

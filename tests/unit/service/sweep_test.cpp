@@ -373,6 +373,54 @@ TEST_CASE_METHOD(Fixture, "a renewal wants the approvals that its profile wants 
   CHECK(renewals[0].order.approval->store == service::store_identity(*store, "uid:ann", clock.now()));
 }
 
+TEST_CASE_METHOD(Fixture, "who asked first is no approver of a renewal of a renewal, whatever the policy was between") {
+  const auto policy_of = [&](const std::vector<std::string>& names) {
+    return std::vector<config::ApprovalAlternative>{{"", {}, {}, {{"", 1, names}}}};
+  };
+  for (const std::string name : {"alice", "bob", "carol"}) {
+    config::PersonSettings person;
+    person.name = name;
+    person.accounts = {name};
+    person.spki = base64(test::voter(name).signer.subject_public_key_info());
+    settings.people.push_back(person);
+  }
+  auto asked = first();
+  asked.created_by = "uid:alice";
+  // A policy without her, or none.
+  const bool had_policy = GENERATE(true, false);
+  if (had_policy) profile().approval = policy_of({"bob", "carol"});
+  workflow::CertificateRecord next = bring(asked, kDay * 50);
+  service::Sweep s = sweep();
+  clock.advance(kDay * 25);
+  const auto once = s.round(*store, clock.now()).renewals;
+  REQUIRE(once.size() == 1);
+  const auto between = store->find(once[0].request).value().order;
+  REQUIRE(between.approval.has_value() == had_policy);
+  if (had_policy) CHECK(between.approval->requesters.empty());
+  // Its certificate, whoever approved it.
+  next.predecessor = next.fingerprint;
+  next.der = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/two.pem"));
+  next.fingerprint = hex(sha256(next.der));
+  next.request = between.id;
+  next.not_before = clock.now();
+  next.not_after = clock.now() + kDay * 50;
+  workflow::Key key = key_of_test();
+  key.spki = next.spki = SpkiHash{"ee"};
+  auto there = step_of(store->find(between.id).value(), workflow::KeyReady{key}, clock.now());
+  there.certificate = next;
+  REQUIRE(store->commit({there}).at(0) == workflow::StepResult::committed);
+
+  profile().approval = policy_of({"alice", "bob"});
+  clock.advance(kDay * 25);
+  const auto twice = s.round(*store, clock.now()).renewals;
+  REQUIRE(twice.size() == 1);
+  const auto order = store->find(twice[0].request).value().order;
+  CHECK(order.created_by == "worker:w");
+  REQUIRE(order.approval);
+  CHECK(order.approval->requesters == std::vector<std::string>{"alice"});
+  CHECK(order.asked_by == std::vector<std::string>{"uid:alice"});
+}
+
 TEST_CASE_METHOD(Fixture, "nothing is ordered for a profile whose certificates nobody could trust") {
   bring(first(), kDay * 50);
   profile().anchors.clear();

@@ -11,6 +11,7 @@
 #include "support/requests.h"
 #include "support/temp_folder.h"
 #include "x509/content/requested_content.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
@@ -34,6 +35,7 @@ class BrokenWorld : public service::Dependencies {
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   Records& records() override { return store; }
   Revocations& revocations() override { return store; }
+  const x509::WeakKeyList& weak_keys() override { return weak_keys_; }
   std::vector<std::string> hook_of(const std::string&) override { return hook; }
   service::ReleaseTerms release_terms(const Order&) override { return {}; }
   const Clock& clock() const override { return time; }
@@ -48,6 +50,9 @@ class BrokenWorld : public service::Dependencies {
   FakeClock time;
   MemoryStore store{time};
   std::vector<std::string> hook;  // of every profile
+
+ private:
+  x509::WeakKeyList weak_keys_;
 };
 
 // Its provider takes as long to be made as the test says, and counts what is submitted to it.

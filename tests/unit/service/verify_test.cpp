@@ -8,6 +8,7 @@
 #include "unit/x509/test_authority.h"
 #include "workflow/ports/serial_numbers.h"
 #include "x509/content/requested_content.h"
+#include "x509/judge/weak_key_list.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
@@ -119,6 +120,7 @@ class Answered final : public service::Dependencies {
   }
   Records& records() override { return store_; }
   Revocations& revocations() override { return store_; }
+  const x509::WeakKeyList& weak_keys() override { return weak_keys_; }
   // What the provider issues is in the store already, as the answer to that request.
   void store_as_answer_to(const std::string& request) {
     CertificateRecord record;
@@ -135,6 +137,7 @@ class Answered final : public service::Dependencies {
  private:
   SystemClock clock_;
   MemoryStore store_{clock_};
+  x509::WeakKeyList weak_keys_;
 };
 
 std::string why_unreadable(const EffectOutcome& outcome) {

@@ -257,6 +257,34 @@ TEST_CASE("what was approved is not submitted by a clock that is far behind") {
   CHECK(name_of(go(round.order, round.state, begun, kStart + 50min).next) == StateName::submitting);
 }
 
+TEST_CASE("a timelock that was begun by a clock that was behind is not shorter for that") {
+  ApprovalTerms wanted = terms(1);
+  wanted.policy.alternatives[0].timelock = 4h;
+  wanted.policy.alternatives[0].timeout = 24h;
+  Round round(wanted);
+  const auto open = [&](Instant at, Instant known) {
+    round.state = go(round.order, Prepared{frozen()}, DraftAccepted{known}, at).next;
+    round.take(round.yes("alice", at), at);
+    CHECK(State(round.state) == state_from(to_json(round.state)));
+  };
+  const auto outcome = [&](Instant at) { return approval_standing(round.order, round.prepared(), at).outcome; };
+  // Three hours behind, as the newest request shows.
+  open(kStart, kStart + 3h);
+  CHECK(round.prepared().approval.opened_at == kStart);
+  CHECK(outcome(kStart + 4h) == approval::Outcome::timelocked);
+  CHECK(outcome(kStart + 7h - 1s) == approval::Outcome::timelocked);
+  CHECK(approvals_due(round.order, round.prepared(), kStart + 3h) == kStart + 7h);
+  CHECK(outcome(kStart + 7h) == approval::Outcome::met);
+  CHECK(outcome(kStart + 26h) == approval::Outcome::met);
+  CHECK(outcome(kStart + 27h) == approval::Outcome::impossible);
+  // An earlier time says nothing, and one that is years ahead was itself the wrong one.
+  for (const Instant known : {kStart, kStart - 24h, kStart + 24h * 365}) {
+    open(kStart, known);
+    CHECK(round.prepared().approval.begin() == kStart);
+    CHECK(outcome(kStart + 4h) == approval::Outcome::met);
+  }
+}
+
 TEST_CASE("each draft and each return from the provider opens another round, in which no earlier vote counts") {
   Round round;
   round.order.max_age = 24h;

@@ -233,7 +233,7 @@ inline PreparationFailed sample() {
 }
 template <>
 inline DraftAccepted sample() {
-  return {};
+  return {Instant{} + 5h};
 }
 template <>
 inline DraftRefused sample() {

@@ -101,6 +101,15 @@ TEST_CASE_METHOD(Fixture, "no question of every day looks at every row") {
       {"a request", [](SqliteStore& one) { one.find(RequestId{"A"}); }},
       {"its journal", [](SqliteStore& one) { one.history(RequestId{"A"}); }},
       {"the request for some work", [](SqliteStore& one) { one.open_request_for("work"); }},
+      {"the request for a CSR",
+       [&](SqliteStore& one) {
+         KeyWish brought;
+         brought.source = KeyWish::Source::brought;
+         brought.spki = spki;
+         one.open_request_for_csr("tsb", brought);
+       }},
+      {"the latest time that is known", [](SqliteStore& one) { one.latest_known(); }},
+      {"what a serial number was taken for", [](SqliteStore& one) { one.taken_for("issuer", "01"); }},
       {"a refused PIN",
        [](SqliteStore& one) {
          one.pin_refused({"0011", 1, ""});

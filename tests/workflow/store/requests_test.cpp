@@ -78,6 +78,60 @@ TEST_CASE_METHOD(Fixture,
   CHECK(store->find(second.id).has_value());
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "the latest time that is known is when the newest request was made, whatever the clock says now") {
+  CHECK(store->latest_known() == Instant{});
+  create(*store, order);
+  const Instant made = clock.now();
+  clock.set_wall(made - 3h);
+  Order earlier = order_of("0A1B2C3D4E5F6G7J", clock.now());
+  create(*store, earlier);
+  CHECK(open()->latest_known() == made);
+  CHECK(store->commit({step_of(record(), CancelAsked{"no"}, clock.now())}).front() == StepResult::committed);
+  CHECK(store->latest_known() == made);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "a CSR that was brought is in one open request at a provider, also of two processes at once") {
+  KeyWish brought;
+  brought.source = KeyWish::Source::brought;
+  brought.selector = "csr:0102";
+  brought.spki = SpkiHash{std::string(64, 'c')};
+  brought.csr = {1, 2, 3};
+  test::wanted(order).token.clear();
+  test::wanted(order).key = brought;
+  const auto ask = [](Store& by, const Order& one) {
+    by.create(one, {{one.created_at, one.created_by, Created{one}}}, begin(one, {}));
+  };
+  // Both looked before either wrote: an enrolment and a renewal are different work.
+  Order renewal = order_of("0A1B2C3D4E5F6G7J", clock.now());
+  renewal.what = order.what;
+  Predecessor before;
+  before.certificate = std::string(64, '7');
+  make_renewal(renewal, before);
+  auto other = open();
+  CHECK_FALSE(store->open_request_for_csr(order.provider, brought));
+  CHECK_FALSE(other->open_request_for_csr(order.provider, brought));
+  ask(*store, order);
+  CHECK(other->open_request_for_csr(order.provider, brought) == order.id);
+  CHECK_FALSE(other->open_request_for_csr("another", brought));
+  try {
+    ask(*other, renewal);
+    FAIL("ordered twice");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.detail("request") == order.id.str());
+  }
+  CHECK_FALSE(store->find(renewal.id).has_value());
+  // Another CSR of that key is another matter.
+  test::wanted(renewal).key.csr = {1, 2, 4};
+  ask(*other, renewal);
+  CHECK(store->commit({step_of(record(), CancelAsked{"no"}, clock.now())}).front() == StepResult::committed);
+  CHECK_FALSE(store->open_request_for_csr(order.provider, brought));
+  brought.csr = {1, 2, 4};
+  CHECK(store->open_request_for_csr(order.provider, brought) == renewal.id);
+}
+
 TEST_CASE_METHOD(Fixture, "of two steps from the same sequence the second is stale and changes nothing") {
   create(*store, order);
   const Record before = record();

@@ -119,6 +119,45 @@ TEST_CASE_METHOD(Takeovers, "whose a certificate from elsewhere is may be learnt
   CHECK_FALSE(found(25h));
 }
 
+TEST_CASE_METHOD(Takeovers, "the key of a certificate from elsewhere may be learnt later, once") {
+  const SpkiHash seen{std::string(64, '5')};
+  const SpkiHash stolen{std::string(64, '6')};
+  const auto status_of = [&](const SpkiHash& key) {
+    const auto keys = store->keys({key, std::nullopt, std::nullopt});
+    return keys.empty() ? std::string() : keys.front().status;
+  };
+  take();
+  CHECK(store->certified_elsewhere("old", "10")->key.empty());
+  takeover.certificates[0].key = seen;
+  takeover.certificates[0].holder = ca::Holder::authority;
+  takeover.certificates[1].key = stolen;
+  CHECK(take() == TakenOver{0, 0, false, 2});
+  CHECK(leaves() == 2);
+  CHECK(open()->certified_elsewhere("old", "10")->key == seen);
+  CHECK(open()->certified_elsewhere("old", "10")->holder == ca::Holder::authority);
+  // It was revoked for keyCompromise before anybody knew whose it was.
+  CHECK(status_of(stolen) == "compromised");
+  CHECK(status_of(seen).empty());
+  CHECK(take() == TakenOver{});
+  takeover.certificates[0].key = stolen;
+  CHECK(take() == TakenOver{});  // what was written down first stays
+  CHECK(store->certified_elsewhere("old", "10")->key == seen);
+  // The holder after the key.
+  takeover.certificates[1].holder = ca::Holder::end_entity;
+  CHECK(take() == TakenOver{0, 0, false, 1});
+  CHECK(store->certified_elsewhere("old", "11")->key == stolen);
+  CHECK(store->certified_elsewhere("old", "11")->holder == ca::Holder::end_entity);
+}
+
+TEST_CASE_METHOD(AnyStore, "what a serial number was taken for is known") {
+  REQUIRE(store->take_serial({"root", "40aa", "", clock.now()}));
+  REQUIRE(store->take_serial({"root", "40ab", "REQUEST", clock.now()}));
+  CHECK(store->taken_for("root", "40aa") == "");
+  CHECK(open()->taken_for("root", "40ab") == "REQUEST");
+  CHECK_FALSE(store->taken_for("root", "40ac"));
+  CHECK_FALSE(store->taken_for("issuing", "40aa"));
+}
+
 TEST_CASE_METHOD(AnyStore,
                  "a request that is open may bring a certificate that is no CA's, once a number is taken for it") {
   create(*store, order_of("SERVER", clock.now()));
@@ -316,11 +355,15 @@ TEST_CASE("no program takes back what a CA did elsewhere") {
   FakeClock clock;
   const std::filesystem::path file = folder / "store.db";
   const auto store = store::SqliteStore::open(file, clock);
-  store->take_over({"old", Takeover::From::another_program, {{"10", "CN=ten", clock.now()}}, {}, {}}, "ca-adopted",
-                   Json::object(), "ann", clock.now());
-  for (const auto* sql : {"UPDATE certified_elsewhere SET not_after = 0", "DELETE FROM certified_elsewhere",
-                          "INSERT OR REPLACE INTO certified_elsewhere VALUES ('old', '10', '', 0)",
-                          "INSERT INTO crls VALUES ('old', 7, 0, 0, 0, '')"}) {
+  const CertifiedElsewhere ten{"10", "CN=ten", clock.now(), SpkiHash{std::string(64, '5')}, ca::Holder::authority};
+  store->take_over({"old", Takeover::From::another_program, {ten}, {}, {}}, "ca-adopted", Json::object(), "ann",
+                   clock.now());
+  for (const auto* sql :
+       {"UPDATE certified_elsewhere SET not_after = 0", "DELETE FROM certified_elsewhere",
+        "UPDATE certified_elsewhere SET spki = ''", "UPDATE certified_elsewhere SET spki = 'aa'",
+        "UPDATE certified_elsewhere SET holder = ''", "UPDATE certified_elsewhere SET holder = 'end-entity'",
+        "INSERT OR REPLACE INTO certified_elsewhere VALUES ('old', '10', '', 0)",
+        "INSERT INTO crls VALUES ('old', 7, 0, 0, 0, '')"}) {
     CAPTURE(sql);
     CHECK_FALSE(foreign(file, sql).empty());
   }

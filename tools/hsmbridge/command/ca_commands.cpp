@@ -296,9 +296,10 @@ ExitCode revoke_foreign(Invocation& invocation) {
   const auto found = service::certified_elsewhere(wiring, *store, name, arguments.required("SERIAL"));
   const auto& certificate = found.certificate;
   if (!arguments.has("--yes")) {
-    const auto question =
-        fmt::format("Revoke the certificate with the serial number {} ({}, until {}) for {}?", certificate.serial,
-                    safe(certificate.subject), rfc3339(certificate.not_after), safe(*reason));
+    const auto question = fmt::format(
+        "Revoke the certificate with the serial number {} ({}, until {}{}) for {}?", certificate.serial,
+        safe(certificate.subject), rfc3339(certificate.not_after),
+        found.request.empty() ? "" : ", which may have been signed for request " + found.request, safe(*reason));
     if (!commandline::confirm(invocation.output, question, "give --yes to revoke without being asked")) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
@@ -369,13 +370,17 @@ std::vector<Command> takeover_commands() {
        "everything that was on the last one.\n"},
       {"ca",
        "revoke",
-       "Revoke a certificate that the CA issued before it was taken over",
+       "Revoke a certificate that is in no record here, by its serial number",
        {{"--reason", "REASON", "why, as for `cert revoke`"}, {"--yes", "", "without asking"}},
        {name, {"SERIAL", "its serial number in hexadecimal, as openssl prints it"}},
        revoke_foreign,
        exits,
-       "What was issued here is revoked with `cert revoke`. A root's own certificate, of which no\n"
-       "request was made, is revoked with this: `ca show` gives its serial number.\n"},
+       "One that the CA issued before it was taken over, or that was handed to be signed for a\n"
+       "request that is over, whether anybody ever signed it or not: its number was taken, and its\n"
+       "draft tells when it ends. Which shard it names (`shards`) is not looked up: it is on each\n"
+       "of them. What was issued here is revoked with `cert revoke`. A root's own\n"
+       "certificate, of which no request was made, is revoked with this: `ca show` gives its\n"
+       "serial number.\n"},
   };
 }
 

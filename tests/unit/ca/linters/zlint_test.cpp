@@ -3,10 +3,13 @@
 
 #include "base/error.h"
 #include "ca/crl.h"
+#include "ca/linters/root_twin.h"
 #include "ca/linters/twin.h"
 #include "unit/ca/hierarchy.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <utility>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
@@ -75,6 +78,64 @@ TEST_CASE("zlint itself judges the very bytes that shall be signed, with a signa
     CHECK(x509::parse_certificate(ca::twin_of(Artefact::certificate, tbs)).tbs.der == tbs);
     CHECK_NOTHROW(linted(rfc, tbs));
   }
+}
+
+TEST_CASE("zlint judges a root by the rules for roots, before its key has signed anything") {
+  const auto root_tbs = [](const std::string& algorithm, const Bytes& spki, const x509::Content& more = {}) {
+    Profile profile = authority("C=CH, O=Example, CN=Root");
+    profile.content.extended_key_usage = more.extended_key_usage;
+    x509::CertificateFields fields = Entity(profile).fields;
+    fields.spki = spki;
+    fields.algorithm = &x509::signature_algorithm(algorithm);
+    fields.authority_key_identifier = x509::key_identifier(spki, fields.key_identifier);
+    return x509::build_tbs_certificate(fields);
+  };
+  const auto rules = [&](const Bytes& tbs) {
+    auto found = errors_in(linted({}, tbs));
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  for (const auto& [algorithm, kind] : {std::pair("ecdsa-sha256", "ec:P-256"), std::pair("ecdsa-sha384", "ec:P-384"),
+                                        std::pair("rsa-sha256", "rsa:3072")}) {
+    CAPTURE(kind);
+    CHECK(rules(root_tbs(algorithm, SoftwareSigner(kind).subject_public_key_info())).empty());
+  }
+  // What is wrong with a root, and what is wrong with its own key.
+  SoftwareSigner key("ec:P-256");
+  x509::Content serving;
+  serving.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
+  CHECK(rules(root_tbs("ecdsa-sha256", key.subject_public_key_info(), serving)) ==
+        std::vector<std::string>{"zlint/e_root_ca_extended_key_usage_present"});
+  Bytes modulus(128, 0xC5);
+  const auto short_key = rules(root_tbs("rsa-sha256", x509::spki_from_rsa(modulus, from_hex("010001"))));
+  CHECK(std::find(short_key.begin(), short_key.end(), "zlint/e_rsa_mod_less_than_2048_bits") != short_key.end());
+  // Of a CA below another one nothing is changed.
+  Entity root(authority("CN=Root"));
+  const auto below = rules(Entity(authority("CN=Issuing"), &root).tbs);
+  CHECK(std::find(below.begin(), below.end(), "zlint/e_sub_ca_certificate_policies_missing") != below.end());
+}
+
+TEST_CASE("the twin of a root is signed by its own key for openssl too, and differs in that key alone") {
+  x509::CertificateFields fields = Entity(authority("C=CH, O=Example, CN=Root")).fields;
+  fields.authority_key_identifier = x509::key_identifier(fields.spki, fields.key_identifier);
+  const Bytes tbs = x509::build_tbs_certificate(fields);
+  const auto twins = ca::root_twins(tbs);
+  REQUIRE(twins);
+  const auto as_root = x509::parse_certificate(x509::read_certificate(as_bytes(twins->as_root)));
+  const auto as_other = x509::parse_certificate(x509::read_certificate(as_bytes(twins->as_other)));
+  CHECK(openssl_verdict(as_root, {}, as_root, "any").empty());
+  CHECK(x509::signature_verifies(as_root, as_root.spki()));
+  CHECK_FALSE(x509::signature_verifies(as_other, as_other.spki()));
+  CHECK(as_other.tbs.der == as_root.tbs.der);
+  const auto own = x509::parse_tbs_certificate(tbs);
+  CHECK(as_root.tbs.spki != own.spki);
+  CHECK(as_root.tbs.serial == own.serial);
+  CHECK(as_root.tbs.validity.not_after == own.validity.not_after);
+  CHECK(x509::difference(own.content, as_root.tbs.content).empty());
+  // One that names another key as its issuer's is not a root.
+  fields.authority_key_identifier = Bytes(20, 1);
+  CHECK_FALSE(ca::root_twins(x509::build_tbs_certificate(fields)));
+  CHECK_FALSE(ca::root_twins(server_tbs(true)));
 }
 
 TEST_CASE("zlint judges the very bytes of a CRL that shall be signed, with a signature of every kind") {
