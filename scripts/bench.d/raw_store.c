@@ -81,9 +81,10 @@ int main(int argc, char **argv) {
   long known = 0;
   sqlite3_stmt *find = prepare(
       "SELECT r.id, r.sequence, r.state_json, (SELECT body FROM events WHERE request = r.id AND sequence = r.sequence), "
-      "(SELECT reference FROM provider_references WHERE request = r.id), r.provider, "
-      "(SELECT lane FROM effects WHERE request = r.id) FROM requests r WHERE r.final = 0 AND r.state = 'AwaitingApproval' "
-      "ORDER BY r.created_at DESC, r.id DESC LIMIT ?"); /* those that store_rates takes: as far apart in the file */
+      "json_extract(r.state_json, '$.submission.reference'), r.provider, "
+      "(SELECT lane FROM effects WHERE request = r.id) FROM requests r WHERE r.id IN (SELECT id FROM requests WHERE "
+      "final = 0 AND state = 'AwaitingApproval' ORDER BY created_at DESC, id DESC LIMIT ?) "
+      "ORDER BY r.created_at DESC, r.id DESC"); /* those that store_rates takes: as far apart in the file */
   number(find, 1, most);
   for (; sqlite3_step(find) == SQLITE_ROW; ++known) {
     struct request *one = &requests[known];
