@@ -54,7 +54,7 @@ Number less(const Number& one, const Number& other) {
   return result;
 }
 
-// ECDSA (FIPS 186-5 §6.4.1) with the private key 1 and the secret number 1: r is the x of the base point, and s = e + r.
+// ECDSA (FIPS 186-5 §6.4.1) with the private key 1 and the secret number 1: r is the x of the base point, s is e + r.
 Bytes everybodys_signature(ByteView to_be_signed) {
   const Bytes x = from_hex(kBaseX);
   const Number order = number_of(from_hex(kOrder));

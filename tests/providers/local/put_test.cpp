@@ -110,6 +110,31 @@ TEST_CASE_METHOD(Put, "nothing is put while the URL gives a newer CRL than the s
   CHECK(there() == file());
 }
 
+TEST_CASE_METHOD(Put, "while a CRL is put the next one is published, and put before it, it stays") {
+  publish();
+  put_it();
+  publish();
+  // What a server answers that lets another process be quicker: number 3 is there when it is looked.
+  class Slow final : public net::Transport {
+   public:
+    std::function<net::Exchange()> answer;
+
+   private:
+    net::Exchange carry(const net::Request&) override { return answer(); }
+  };
+  const auto slow = std::make_shared<Slow>();
+  slow->answer = [&]() -> net::Exchange {
+    provider->publish_crl("", clock.now());
+    return net::Response{200, {{"ETag", "\"3\""}}, file()};
+  };
+  put = std::make_shared<local::CrlPut>(server.url(), slow, std::vector<providers::CredentialHeader>{}, clock);
+  Ca::make();
+  const Error error = refusal();
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.message().find("CRL number 3 was put at ") == 0);
+  CHECK(store.last_crl(issuer, "")->number == 3);
+}
+
 TEST_CASE_METHOD(Put, "whoever puts something in between keeps it") {
   publish();
   const bool is_first = GENERATE(true, false);
