@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "ca/linters/twin.h"
+#include "ca/linters/root_twin.h"
 
 #include <fmt/core.h>
 
@@ -11,6 +11,7 @@
 #include <array>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace hsmbridge::ca {
 namespace {
@@ -83,8 +84,10 @@ std::string Pkilint::said_by(Artefact artefact) {
 
 std::vector<LintFinding> Pkilint::lint(Artefact artefact, ByteView to_be_signed) {
   std::vector<std::string> words = argv(artefact);
-  words.insert(words.end(), {"--format", "JSON", "--severity", "INFO", "--document-format", "DER", "-"});
-  return pkilint_verdict(run_linter(kPkilint, std::move(words), to_text(twin_of(artefact, to_be_signed)), limit_));
+  words.insert(words.end(), {"--format", "JSON", "--severity", "INFO", "--document-format", "PEM", "-"});
+  return lint_by_signature(artefact, to_be_signed, [&](std::string pem) {
+    return pkilint_verdict(run_linter(kPkilint, words, std::move(pem), limit_));
+  });
 }
 
 std::vector<LintFinding> pkilint_verdict(const ProgramEnd& end) {

@@ -22,7 +22,7 @@ struct PkilintSettings {
 
 // A rule is "pkilint/cabf.serverauth.root_validity_period_too_short"; NOTICE and below are left out. It has no command
 // that says its version: Python's own record of the package is read, by the interpreter that the first line of its
-// programs names.
+// programs names. It takes for a root what is signed by its own key: root_twin.h.
 class Pkilint final : public Linter {
  public:
   // `limit` for each run of it.

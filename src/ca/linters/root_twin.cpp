@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace hsmbridge::ca {
 namespace {
@@ -102,6 +103,17 @@ std::optional<RootTwins> root_twins(ByteView to_be_signed) {
   const Bytes tbs = with(to_be_signed, x509::algorithm_identifier(algorithm), spki);
   const Bytes as_root = x509::assemble_certificate(tbs, algorithm, everybodys_signature(tbs), spki);
   return RootTwins{x509::certificate_to_pem(as_root), pem_twin_of(Artefact::certificate, tbs)};
+}
+
+std::vector<LintFinding> lint_by_signature(Artefact artefact, ByteView to_be_signed, const AskLinter& ask) {
+  std::vector<LintFinding> found = ask(pem_twin_of(artefact, to_be_signed));
+  const auto twins = artefact == Artefact::certificate ? root_twins(to_be_signed) : std::nullopt;
+  if (!twins) return found;
+  for (const LintFinding& other : ask(twins->as_other)) {
+    std::erase_if(found, [&](const LintFinding& one) { return one.rule == other.rule; });
+  }
+  for (LintFinding& one : ask(twins->as_root)) found.push_back(std::move(one));
+  return found;
 }
 
 }  // namespace hsmbridge::ca

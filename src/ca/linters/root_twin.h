@@ -1,9 +1,12 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "ca/linters/linter.h"
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::ca {
 
@@ -18,5 +21,9 @@ struct RootTwins {
 };
 // Nothing where what shall be signed is not a root's.
 std::optional<RootTwins> root_twins(ByteView to_be_signed);
+
+// What such a linter finds in what shall be signed. `ask`: its verdict on a PEM.
+using AskLinter = std::function<std::vector<LintFinding>(std::string pem)>;
+std::vector<LintFinding> lint_by_signature(Artefact artefact, ByteView to_be_signed, const AskLinter& ask);
 
 }  // namespace hsmbridge::ca

@@ -4,12 +4,10 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ca/linters/root_twin.h"
-#include "ca/linters/twin.h"
 
 #include <fmt/core.h>
 
 #include <array>
-#include <optional>
 #include <utility>
 
 namespace hsmbridge::ca {
@@ -52,14 +50,7 @@ std::string Zlint::said_by(Artefact) {
 
 // By its label alone zlint knows a CRL, and by its signature a root.
 std::vector<LintFinding> Zlint::lint(Artefact artefact, ByteView to_be_signed) {
-  std::vector<LintFinding> found = ask(pem_twin_of(artefact, to_be_signed));
-  const auto twins = artefact == Artefact::certificate ? root_twins(to_be_signed) : std::nullopt;
-  if (!twins) return found;
-  for (const LintFinding& other : ask(twins->as_other)) {
-    std::erase_if(found, [&](const LintFinding& one) { return one.rule == other.rule; });
-  }
-  for (LintFinding& one : ask(twins->as_root)) found.push_back(std::move(one));
-  return found;
+  return lint_by_signature(artefact, to_be_signed, [this](std::string pem) { return ask(std::move(pem)); });
 }
 
 std::vector<LintFinding> Zlint::ask(std::string pem) const {

@@ -5,6 +5,7 @@
 #include "ca/crl.h"
 #include "unit/ca/hierarchy.h"
 #include "unit/ca/linters/script.h"
+#include "x509/objects/pem.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -107,8 +108,8 @@ echo '{"results": []}'
   ca::Pkilint linter(settings, 10s);
   const Bytes tbs = Entity(server()).tbs;
   CHECK(linter.lint(Artefact::certificate, tbs).empty());
-  CHECK(to_text(read_file(folder / "arguments")) == "lint --format JSON --severity INFO --document-format DER -\n");
-  CHECK(x509::parse_certificate(read_file(folder / "given")).tbs.der == tbs);
+  CHECK(to_text(read_file(folder / "arguments")) == "lint --format JSON --severity INFO --document-format PEM -\n");
+  CHECK(x509::parse_certificate(x509::read_certificate(read_file(folder / "given"))).tbs.der == tbs);
   CHECK_THROWS_WITH(linter.said_by(Artefact::certificate),
                     Catch::StartsWith("pkilint gave no verdict: its version cannot be told: the first line of ") &&
                         Catch::Contains("does not name a Python interpreter"));
