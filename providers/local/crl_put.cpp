@@ -82,6 +82,11 @@ std::optional<CrlPut::There> CrlPut::look(const std::string& url, Duration end) 
   return There{to_bytes(response.body), etag};
 }
 
+std::optional<Bytes> CrlPut::there(const std::string& url, Duration limit) {
+  auto found = look(url, clock_.since_boot() + limit);
+  return found ? std::optional(std::move(found->octets)) : std::nullopt;
+}
+
 void CrlPut::put(const std::string& url, const Bytes& der, const ExpectOwn& expect_own, Duration limit) {
   const Duration end = clock_.since_boot() + limit;
   const std::optional<There> before = look(url, end);

@@ -32,6 +32,8 @@ class CrlPut {
   // else put something in between; refused for a server without (strong) ETags or that does not take it; denied,
   // unavailable; corrupt where something else is there afterwards.
   void put(const std::string& url, const Bytes& der, const ExpectOwn& expect_own, Duration limit);
+  // What is there now; nothing where nothing is. Throws as above.
+  std::optional<Bytes> there(const std::string& url, Duration limit);
 
  private:
   struct There {

@@ -60,8 +60,14 @@ bool has_number(const std::optional<PublishedCrl>& crl, std::uint64_t number) {
 
 }  // namespace
 
+void LocalProvider::tell_unknown(const std::string& url, const std::string& why) const {
+  log::warning(fmt::format("CA {}: whether a newer CRL than its last one is at {} is not known: {}", settings_.name,
+                           url, printable(why)));
+}
+
 std::optional<Bytes> LocalProvider::fetched_crl(const CrlPlace& place) {
   constexpr long kGiven = 200;
+  constexpr long kNotFound = 404;
   if (!dependencies_.fetch || place.url.empty() || place.read_back == CrlPlace::ReadBack::no) return std::nullopt;
   {
     const std::lock_guard lock(mutex_);
@@ -71,15 +77,35 @@ std::optional<Bytes> LocalProvider::fetched_crl(const CrlPlace& place) {
       dependencies_.fetch(net::PublicUrl::parse(place.url), {kLookLimit, most_at_url(place.file)});
   if (const auto why = silence_of(exchange)) {
     // What is revoked must be published, whoever does not answer.
-    log::warning(fmt::format("CA {}: whether a newer CRL than its last one is at {} is not known: {}", settings_.name,
-                             place.url, printable(*why)));
+    tell_unknown(place.url, *why);
     const std::lock_guard lock(mutex_);
     silent_until_ = clock_.since_boot() + kAskAgain;
     return std::nullopt;
   }
   const auto* response = std::get_if<net::Response>(&exchange);
-  if (response == nullptr || response->status != kGiven) return std::nullopt;
-  return to_bytes(response->body);
+  if (response != nullptr && response->status == kGiven) return to_bytes(response->body);
+  if (response == nullptr) {
+    tell_unknown(place.url, "what it gives is too large");
+  } else if (response->status != kNotFound) {
+    tell_unknown(place.url, fmt::format("the server answers with status {}", response->status));
+  }
+  return std::nullopt;
+}
+
+std::optional<Bytes> LocalProvider::put_before(const CrlPlace& place) {
+  if (!dependencies_.put || place.put.empty()) return std::nullopt;
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.since_boot() < put_silent_until_) return std::nullopt;
+  }
+  try {
+    return dependencies_.put->there(place.put, kLookLimit);
+  } catch (const Error& error) {
+    tell_unknown(place.put, error.message());
+    const std::lock_guard lock(mutex_);
+    put_silent_until_ = clock_.since_boot() + kAskAgain;
+    return std::nullopt;
+  }
 }
 
 void LocalProvider::expect_newest(const std::string& shard, const std::optional<PublishedCrl>& last) {
@@ -88,25 +114,34 @@ void LocalProvider::expect_newest(const std::string& shard, const std::optional<
 
 void LocalProvider::expect_newest(const CrlPlace& place, const x509::Certificate& issuer,
                                   const std::optional<PublishedCrl>& last) {
-  const auto there = fetched_crl(place);
-  if (!there) return;
+  expect_newest_at_url(place, issuer, last);
+  if (const auto there = put_before(place)) expect_not_newer(*there, place.put, place, issuer, last);
+}
+
+void LocalProvider::expect_newest_at_url(const CrlPlace& place, const x509::Certificate& issuer,
+                                         const std::optional<PublishedCrl>& last) {
+  if (const auto there = fetched_crl(place)) expect_not_newer(*there, place.url, place, issuer, last);
+}
+
+void LocalProvider::expect_not_newer(const Bytes& there, const std::string& url, const CrlPlace& place,
+                                     const x509::Certificate& issuer, const std::optional<PublishedCrl>& last) {
   std::uint64_t number = 0;
   Instant this_update{};
   try {
-    number = ca::crl_number_of(*there, issuer);
-    this_update = x509::parse_crl(*there).tbs.this_update;
-  } catch (const Error&) {
-    return;  // not one of this CA: said when the URL is read back
+    number = ca::crl_number_of(there, issuer);
+    this_update = x509::parse_crl(there).tbs.this_update;
+  } catch (const Error& error) {
+    return tell_unknown(url, error.message());  // not one of this CA
   }
-  const std::string digest = hex(sha256(*there));
+  const std::string digest = hex(sha256(there));
   const auto known = dependencies_.revocations().published_crl(issuer_id(issuer.subject()), number);
   const bool is_known =
       (has_number(known, number) && known->sha256 == digest) || (has_number(last, number) && last->sha256 == digest);
   // Put there by a process that died before it wrote that down: the file is judged before a number is taken.
-  if (is_known || holds(place.file, *there)) return;
+  if (is_known || holds(place.file, there)) return;
   const bool is_another = has_number(known, number) || has_number(last, number);
   if (!is_another && last && number <= last->number) return;  // an older one, from before it came here
-  const std::string gives = fmt::format("{} gives CRL number {} of {}", place.url, number, rfc3339(this_update));
+  const std::string gives = fmt::format("{} gives CRL number {} of {}", url, number, rfc3339(this_update));
   if (!last) {
     throw Error{ErrorKind::conflict, fmt::format("{}, and this store knows of no CRL there: the CA {} was elsewhere "
                                                  "before",
@@ -128,7 +163,11 @@ void LocalProvider::expect_newest(const CrlPlace& place, const x509::Certificate
 void LocalProvider::expect_begun_here(const x509::Certificate& issuer) {
   const std::string id = issuer_id(issuer.subject());
   const auto places = crl_places();
-  if (places.empty() || dependencies_.serials().serials_taken(id) > 0) return;
+  if (places.empty() || is_begun_) return;
+  if (dependencies_.serials().serials_taken(id) > 0) {
+    is_begun_ = true;
+    return;
+  }
   const CrlPlace& place = places.front();
   if (dependencies_.revocations().last_crl(id, place.distribution_point())) return;
   std::optional<CrlThere> there;

@@ -385,6 +385,7 @@ std::optional<MadeCrl> LocalProvider::left_in_place(const CrlPlace& place, const
   if (!missing.empty()) return std::nullopt;
   const Bytes der = read_file(place.file, kMostCrl);
   const x509::TbsCertList list = x509::parse_crl(der).tbs;
+  if (list.next_update && *list.next_update <= now) return std::nullopt;
   MadeCrl made{{there->number, list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der)),
                 place.distribution_point()},
                list.revoked.size(),
@@ -407,9 +408,10 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
   expect_not_suspended(issuer.subject());
   const std::string id = issuer_id(issuer.subject());
   Revocations& book = dependencies_.revocations();
-  expect_newest(place, issuer, book.last_crl(id, place.distribution_point()));
-  // No longer: a server that takes its time must keep nobody from publishing the next one. By compare-and-swap none
-  // takes the place of a newer one.
+  expect_newest_at_url(place, issuer, book.last_crl(id, place.distribution_point()));
+  // One process of this machine after the other, whatever the server makes of If-Match: none puts an older one later.
+  const PublishingTurn putting(place.file.string() + ".put");
+  // This one no longer: a server that takes its time must keep nobody from publishing the next one.
   auto turn = std::make_unique<PublishingTurn>(place.file);
   const auto last = book.last_crl(id, place.distribution_point());
   if (!last || last->sha256 == kLostCrl) {
@@ -438,6 +440,15 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
       other(fmt::format("something that is not a CRL of {} ({})", issuer.subject().to_string(), error.message()));
     }
     const auto known = book.published_crl(id, number);
+    if (!known && number < last->number) {
+      // Of a store that was lost, or of the program before, from before the last one that this store was told of: where
+      // nothing that it revokes is forgotten.
+      const x509::TbsCertList list = x509::parse_crl(there).tbs;
+      if (ca::distribution_point_of(list) != place.distribution_point()) other("a CRL of another place");
+      const CrlThere old{number, list.this_update, list.revoked, scope_of(list)};
+      refuse_forgotten(place.put, old, id, serials_of(book.revocations(id, place.distribution_point(), {})), book);
+      return;
+    }
     if (!known || known->sha256 != hex(sha256(there))) {
       other(fmt::format("a CRL with the number {} that this store did not publish", number));
     }

@@ -100,13 +100,18 @@ ca::Path LocalProvider::path_above(const x509::Certificate& issuer, const Order&
 }
 
 std::vector<ca::Unfitness> LocalProvider::unfitness(const ca::Path& path, Instant now) const {
-  std::vector<ca::Unfitness> found = ca::unfitness(path, now);
+  std::vector<ca::Unfitness> found = unfitness_of_path(path, now);
   try {
     expect_not_suspended(path.authorities.front().subject());
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::refused) throw;
     found.push_back({fmt::format("{}; {}", error.message(), error.hint()), std::nullopt});
   }
+  return found;
+}
+
+std::vector<ca::Unfitness> LocalProvider::unfitness_of_path(const ca::Path& path, Instant now) const {
+  std::vector<ca::Unfitness> found = ca::unfitness(path, now);
   // Also above an anchor, where the path ends.
   std::vector<x509::Certificate> issuers = parsed(chain());
   issuers.insert(issuers.end(), path.authorities.begin(), path.authorities.end());
@@ -274,7 +279,8 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
                      &profile,
                      &asked,
                      cross_signed ? &*cross_signed : nullptr};
-  if (ca::holder_of(asked) == ca::Holder::authority) to_judge.others = authorities();
+  const bool signs_crls = asked.key_usage && asked.key_usage->has(x509::KeyUsage::crl_sign);
+  if (ca::holder_of(asked) == ca::Holder::authority || signs_crls) to_judge.others = authorities();
   ca::DraftFaults faults = ca::check_to_be_signed(to_judge, now, above, call.now);
   if (settings_.operator_command && !call.order.wants_command) {
     faults.reasons.push_back(
@@ -442,7 +448,14 @@ std::vector<std::string> LocalProvider::test() {
   std::vector<std::string> learnt{
       fmt::format("issues as {} until {}", issuer.subject().to_string(), rfc3339(issuer.tbs.validity.not_after)),
       fmt::format("signs with {}", ca::issuing_algorithm(settings_.algorithm, issuer).name)};
-  providers::expect_fit(settings_.name, unfitness(ca::path_above(issuer, parsed(chain()), {}), clock_.now()), remedy());
+  const ca::Path path = ca::path_above(issuer, parsed(chain()), {});
+  providers::expect_fit(settings_.name, unfitness_of_path(path, clock_.now()), remedy());
+  try {
+    expect_not_suspended(issuer.subject());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::refused) throw;
+    learnt.push_back(error.message());  // its key and its configuration may be in order all the same
+  }
   learnt.push_back("certificates are linted by " + linted_by(ca::Artefact::certificate));
   if (settings_.crl) learnt.push_back("CRLs are linted by " + linted_by(ca::Artefact::crl));
   if (dependencies_.service) {

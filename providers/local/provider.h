@@ -18,6 +18,7 @@
 #include "x509/objects/certificate.h"
 #include "x509/objects/signer.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -118,6 +119,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   ca::Path path_above(const x509::Certificate& issuer, const workflow::Order& order) const;
   // ca::unfitness, what was revoked or recorded here of the CAs, and whether this one is suspended.
   std::vector<ca::Unfitness> unfitness(const ca::Path& path, Instant now) const;
+  std::vector<ca::Unfitness> unfitness_of_path(const ca::Path& path, Instant now) const;  // its suspension left out
   // The CAs of this bridge.
   std::vector<x509::Certificate> authorities() const;
   // In the book of its issuer: one of `issuers` that has that name, which the certificate may spell otherwise.
@@ -166,8 +168,14 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::optional<workflow::MadeCrl> publish(const std::string& shard, Instant now, Wanted wanted);
   void expect_newest(const workflow::CrlPlace& place, const x509::Certificate& issuer,
                      const std::optional<workflow::PublishedCrl>& last);
-  // What the URL of that CRL gives; nothing where it is not looked at, or nothing can be read there.
+  void expect_newest_at_url(const workflow::CrlPlace& place, const x509::Certificate& issuer,
+                            const std::optional<workflow::PublishedCrl>& last);
+  void expect_not_newer(const Bytes& there, const std::string& url, const workflow::CrlPlace& place,
+                        const x509::Certificate& issuer, const std::optional<workflow::PublishedCrl>& last);
+  // What the URL of that CRL gives, and what is where it is put; nothing where nothing is looked at or can be read there.
   std::optional<Bytes> fetched_crl(const workflow::CrlPlace& place);
+  std::optional<Bytes> put_before(const workflow::CrlPlace& place);
+  void tell_unknown(const std::string& url, const std::string& why) const;
   // Of a CA that has issued nothing here: throws conflict where a CRL of it is out that somebody else has published.
   void expect_begun_here(const x509::Certificate& issuer);
   // Throws what speaks against any CRL of the CA there.
@@ -203,8 +211,10 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Settings settings_;
   const Dependencies dependencies_;
   const Clock& clock_;
+  std::atomic<bool> is_begun_{false};                       // it has numbered certificates: that never changes
   const std::vector<std::unique_ptr<ca::Linter>> linters_;  // beside the one that is built in
   std::mutex mutex_;                                        // of what is below
+  Duration put_silent_until_{};                             // likewise, who takes them
   Duration silent_until_{};  // by Clock::since_boot: who serves the CRLs did not answer, and is not asked again before
   // The last CRL of each place, when it was compared with what is revoked: how many are not on it.
   struct Compared {

@@ -220,7 +220,7 @@ void expect_to_fetch(Section& section, const Settings::Crl& crl, const std::stri
 std::string take_origin(Section& section, std::string& url) {
   const std::string_view scheme = "https://";
   const std::size_t path = url.starts_with(scheme) ? url.find('/', scheme.size()) : std::string::npos;
-  if (path == std::string::npos || path + 1 == url.size()) {
+  if (path == std::string::npos || path + 1 == url.size() || url.find_first_of("?#") != std::string::npos) {
     section.problem("put", "must be the address of a file: https://HOST[:PORT]/PATH");
     return {};
   }
@@ -291,6 +291,7 @@ void read_shards(Section& section, Settings::Crl& crl, long count) {
   if (!complete) return;
   read_complete(*complete, crl);
   crl.put = complete->optional_text("put").value_or("");
+  if (std::string origin = crl.put; !origin.empty()) take_origin(*complete, origin);
   complete->finish();
 }
 

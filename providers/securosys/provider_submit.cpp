@@ -61,6 +61,10 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   try {
     // It was checked, and has waited since: for approvals here, or for the TSB.
     if (settings_.mode == Mode::raw_signature) {
+      if (call.draft.to_be_signed.empty()) {
+        return NotAccepted{outdated_draft("the TSB was to certify the CSR itself, and is to sign a certificate now"),
+                           std::nullopt};
+      }
       const x509::Validity validity = x509::parse_tbs_certificate(call.draft.to_be_signed).validity;
       if (std::string why = ca::outlived(validity, call.draft.built_at, call.now); !why.empty()) {
         return NotAccepted{outdated_draft(std::move(why)), std::nullopt};

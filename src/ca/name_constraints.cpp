@@ -221,9 +221,26 @@ std::optional<GeneralName> address_in(std::string_view text) {
   }
 }
 
+// Spaces and dashes of other scripts as a space, and dots of theirs as a dot (RFC 3490 §3.1): who reads a name takes them
+// for these.
+std::string with_plain_marks(std::string_view text) {
+  static const std::vector<std::pair<std::string_view, char>> kMarks{
+      {"\xC2\xA0", ' '}, {"\xE3\x80\x80", ' '}, {"\xE3\x80\x82", '.'}, {"\xEF\xBC\x8E", '.'}, {"\xEF\xBD\xA1", '.'}};
+  std::string plain;
+  while (!text.empty()) {
+    const auto mark =
+        std::find_if(kMarks.begin(), kMarks.end(), [&](const auto& one) { return text.starts_with(one.first); });
+    // U+2000 to U+207F: general punctuation.
+    const bool is_punctuation = text.size() > 2 && (text.starts_with("\xE2\x80") || text.starts_with("\xE2\x81"));
+    plain += mark != kMarks.end() ? mark->second : is_punctuation ? ' ' : text.front();
+    text.remove_prefix(mark != kMarks.end() ? mark->first.size() : is_punctuation ? 3 : 1);
+  }
+  return plain;
+}
+
 // Cut where no host name and no address goes on, and between the parts of a URL.
 std::vector<std::string_view> words_of(std::string_view text) {
-  constexpr std::string_view kBetween = " \t,;()<>\"'/\\?#[]=&|";
+  constexpr std::string_view kBetween = " \t\r\n\v\f,;()<>{}\"'/\\?#[]=&|+*!$%^~`";
   std::vector<std::string_view> words;
   for (;;) {
     const std::size_t begin = text.find_first_not_of(kBetween);
@@ -268,7 +285,9 @@ void read_names(std::string_view word, std::string_view marks, std::vector<Gener
 }
 
 // Of "www.example.com.:443" and "https://www.example.com/" the host.
-std::vector<GeneralName> names_read_in(std::string_view text) {
+std::vector<GeneralName> names_read_in(std::string_view value) {
+  const std::string plain = with_plain_marks(value);
+  const std::string_view text = plain;
   std::vector<GeneralName> names;
   for (const std::string_view word : words_of(text)) {
     const auto begin = static_cast<std::size_t>(word.data() - text.data());

@@ -124,8 +124,16 @@ void put_issuer(Database& database, ByteView der) {
 }
 
 Instant SqliteStore::latest_known() {
-  Query row = database_->query("SELECT created_at FROM requests ORDER BY created_at DESC LIMIT 1");
-  return row.row() ? row.instant(0) : Instant{};
+  Query row = database_->query("SELECT coalesce(max(created_at), 0) FROM requests");
+  const Instant made = row.row() ? row.instant(0) : Instant{};
+  const auto size = tree_head().size();
+  if (size == 0) return made;
+  try {
+    const auto last = leaves(size - 1, 1);
+    return std::max<Instant>(made, parse_rfc3339(Json::parse(last.at(0).data).at("at").as_string()));
+  } catch (const Error&) {
+    return made;  // what is wrong with the log is said where it is verified
+  }
 }
 
 bool SqliteStore::is_issuer(const std::string& fingerprint) {

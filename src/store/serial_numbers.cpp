@@ -244,7 +244,9 @@ bool SqliteStore::put_last_crl(const Takeover& takeover, Instant at) {
   };
   // The one that is lost has the number before the next. Where this store gave that one to a CRL, it has the next.
   const auto lost_number = [&] { return std::max(*takeover.next_crl_number - 1, highest + 1); };
+  // Typed again after a takeover that is done. One of a later restoration must tell a number of its own.
   const auto is_known = [&] {
+    if (takeover.from == Takeover::From::a_lost_store && suspended(issuer)) return false;
     return is_lost(issuer, *takeover.next_crl_number - 1) || is_lost(issuer, *takeover.next_crl_number);
   };
   if (takeover.next_crl_number && !takeover.shards.empty()) {

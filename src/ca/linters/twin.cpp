@@ -15,8 +15,13 @@ namespace {
 Bytes with_static_signature(ByteView to_be_signed, ByteView signature_algorithm) {
   const auto& algorithm = x509::algorithm_of(signature_algorithm);
   constexpr std::size_t kRsa = 256;
+  // The curves that these digests are for (TLS Baseline Requirements 7.1.3.2.2): zlint takes the curve from the length.
+  constexpr std::size_t kP256 = 32;
+  constexpr std::size_t kP384 = 48;
+  constexpr std::size_t kP521 = 66;
   constexpr std::size_t kEd25519 = 64;
-  const Bytes number(32, 0x55);
+  const std::size_t curve = algorithm.digest == "SHA512" ? kP521 : algorithm.digest == "SHA384" ? kP384 : kP256;
+  const Bytes number(curve, 0x55);
   switch (algorithm.key_type) {
     case x509::KeyType::ec:
       return x509::assemble(

@@ -215,7 +215,8 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
 Instant valid_until(const LocalQuestion& question, Instant now) {
   const auto& [order, prepared] = question;
   Instant end = now + workflow::kLongestApproval;
-  if (const auto window = ends_at(order.approval->policy, {}, prepared.approval.begin())) end = std::min(end, *window);
+  if (const auto window = ends_at(order.approval->policy, {}, prepared.approval.counted_from(now)))
+    end = std::min(end, *window);
   if (order.deadline) end = std::min(end, *order.deadline);
   if (order.max_age) end = std::min(end, prepared.draft.built_at + *order.max_age);
   return end;

@@ -21,7 +21,9 @@ bool is_to_be_asked_again(workflow::Requests& store, const RequestId& id) {
     if (!record || !record->order.wants_approval()) return false;
     const auto* submitting = std::get_if<workflow::Submitting>(&record->state);
     if (submitting != nullptr) return submitting->phase == workflow::Submitting::Phase::planned;
-    return std::holds_alternative<workflow::AwaitingLocalApproval>(record->state) ||
+    // Prepared: the round that opens next would be the one that the lost store had opened for the very same draft.
+    return std::holds_alternative<workflow::Prepared>(record->state) ||
+           std::holds_alternative<workflow::AwaitingLocalApproval>(record->state) ||
            std::holds_alternative<workflow::AwaitingCommand>(record->state);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt) throw;
@@ -40,7 +42,8 @@ std::size_t ask_again(workflow::Requests& store, const std::string& actor, const
       Duration::zero(), "this store was an older copy of itself: what was said since of the approvals is not known"};
   // All of one moment: of states that are listed one after the other, what goes back to an earlier one is in none.
   workflow::RequestQuery query;
-  query.states = {StateName::awaiting_local_approval, StateName::awaiting_command, StateName::submitting};
+  query.states = {StateName::prepared, StateName::awaiting_local_approval, StateName::awaiting_command,
+                  StateName::submitting};
   query.most = std::numeric_limits<unsigned>::max();
   std::size_t asked = 0;
   for (const auto& line : store.page(query)) {

@@ -578,6 +578,17 @@ RevokedElsewhere revoke_elsewhere(const Actor& actor, workflow::Store& store, In
                 "a CA of this bridge puts no certificate on hold: what it revokes stays revoked"};
   }
   const auto& [serial, subject, not_after, key, holder] = certificate.certificate;
+  const auto& crls = certificate.authority.view.crls;
+  const bool of_authorities = std::any_of(crls.begin(), crls.end(), [](const workflow::PlacedCrl& crl) {
+    return crl.place.scope == workflow::CrlPlace::Scope::authorities;
+  });
+  if (of_authorities && holder == ca::Holder::end_entity) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("serial number {} is not a CA's, and the CRL of {} is about CAs alone (scope: ca): nobody "
+                            "would look for it there",
+                            serial, certificate.authority.name)}
+        .hint("nothing was revoked; set `scope` back to all first");
+  }
   // Which shard a certificate names that is not here, nobody knows; the complete CRL has all.
   Takeover told;
   told.issuer = certificate.issuer;

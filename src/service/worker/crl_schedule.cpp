@@ -29,6 +29,9 @@ std::string spoken_crl(const std::string& ca, const workflow::CrlPlace& place) {
   return place.shard.empty() ? "CA " + ca : fmt::format("CA {}, shard {}", ca, place.shard);
 }
 
+// Of each CRL, and of all of them in a round.
+constexpr Duration kLongestPutting = std::chrono::seconds{30};
+
 // Of the key or the token: no other CRL of this CA can be signed now either.
 bool is_about_all(ErrorKind kind) {
   return kind == ErrorKind::unavailable || kind == ErrorKind::denied;
@@ -40,17 +43,33 @@ CrlSchedule::CrlSchedule(std::vector<Ca> cas, workflow::RecordFact record, const
     : cas_(std::move(cas)), record_(std::move(record)), clock_(clock), fetch_(std::move(fetch)) {}
 
 void CrlSchedule::round() {
+  std::vector<std::pair<const Ca*, workflow::CrlStanding>> looked;
   for (const Ca& ca : cas_) {
-    try {
-      look_at(ca);
-    } catch (...) {
-      tell(fmt::format("CA {}: no CRL is published: {}", ca.name, current_error().message()));
-      put_off(pauses_[ca.name]);
-    }
+    carefully(ca, "no CRL is published", [&] {
+      if (auto standing = publish_due(ca)) looked.emplace_back(&ca, std::move(*standing));
+    });
+  }
+  // When all that is due of every CA is published: a web server that does not answer must not hold it up, nor the next
+  // round.
+  const Duration end = clock_.since_boot() + kLongestPutting;
+  for (auto& [ca, standing] : looked) {
+    carefully(*ca, "no CRL is put", [&, ca = ca, standing = &standing] { put_due(*ca, *standing, end); });
+  }
+  for (auto& [ca, standing] : looked) {
+    carefully(*ca, "no URL is read back", [&, ca = ca, standing = &standing] { look_at_urls(*ca, *standing); });
   }
 }
 
-void CrlSchedule::look_at(const Ca& ca) {
+void CrlSchedule::carefully(const Ca& ca, const char* otherwise, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (...) {
+    tell(fmt::format("CA {}: {}: {}", ca.name, otherwise, current_error().message()));
+    put_off(pauses_[ca.name]);
+  }
+}
+
+std::optional<workflow::CrlStanding> CrlSchedule::publish_due(const Ca& ca) {
   auto& authority = dynamic_cast<workflow::CertificateAuthority&>(*ca.provider);
   workflow::CrlStanding standing;
   try {
@@ -61,7 +80,7 @@ void CrlSchedule::look_at(const Ca& ca) {
       std::error_code unknown;
       return std::filesystem::exists(place.file, unknown);
     });
-    if (error.kind() == ErrorKind::not_found && !has_published) return;  // it is not made yet
+    if (error.kind() == ErrorKind::not_found && !has_published) return std::nullopt;  // it is not made yet
     throw;
   }
   // The first one is a person's: of a CA that was elsewhere before, only `ca adopt` knows what it has to say.
@@ -77,16 +96,27 @@ void CrlSchedule::look_at(const Ca& ca) {
       tell_overdue(ca, crl);
     }
   }
+  return standing;
+}
+
+void CrlSchedule::put_due(const Ca& ca, workflow::CrlStanding& standing, Duration end) {
   for (workflow::PlacedCrl& crl : standing.crls) {
     State& state = states_[{ca.name, crl.place.shard}];
     if (crl.not_put.empty() || clock_.since_boot() < state.putting.next_try) continue;
-    if (!put(ca, crl, state)) break;
+    if (clock_.since_boot() >= end) return;
+    if (put(ca, crl, state)) continue;
+    for (const workflow::PlacedCrl& other : standing.crls) {
+      if (&other != &crl) put_off(states_[{ca.name, other.place.shard}].putting);
+    }
+    return;
   }
-  // When all that is due is published: a web server that does not answer must not hold it up.
+}
+
+void CrlSchedule::look_at_urls(const Ca& ca, const workflow::CrlStanding& standing) {
   for (const workflow::PlacedCrl& crl : standing.crls) {
     State& state = states_[{ca.name, crl.place.shard}];
     if (!is_read_back(crl) || clock_.since_boot() < state.looking.next_try) continue;
-    if (!look_at_url(ca, standing, crl, state)) break;
+    if (!look_at_url(ca, standing, crl, state)) return;
   }
 }
 
@@ -127,7 +157,8 @@ void CrlSchedule::publish(const Ca& ca, workflow::PlacedCrl& crl, State& state) 
 
 bool CrlSchedule::put(const Ca& ca, workflow::PlacedCrl& crl, State& state) {
   try {
-    const auto made = dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).put_crl(crl.place.shard, kPutLimit);
+    const auto made =
+        dynamic_cast<workflow::CertificateAuthority&>(*ca.provider).put_crl(crl.place.shard, kLongestPutting);
     record_("crl-put", put_facts(ca.name, made));
     log::info(fmt::format("{}: CRL {} is put at {}", spoken_crl(ca.name, crl.place), made.crl.number,
                           printable(crl.place.put)));

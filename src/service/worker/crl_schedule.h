@@ -46,7 +46,12 @@ class CrlSchedule {
     Pause looking;       // at the URL
     bool gives = false;  // the URL gave the last one
   };
-  void look_at(const Ca& ca);
+  // Tells what it throws, and leaves the CA alone for a while then.
+  void carefully(const Ca& ca, const char* otherwise, const std::function<void()>& work);
+  // How it stands then; nothing for a CA that is not made yet.
+  std::optional<workflow::CrlStanding> publish_due(const Ca& ca);
+  void put_due(const Ca& ca, workflow::CrlStanding& standing, Duration end);
+  void look_at_urls(const Ca& ca, const workflow::CrlStanding& standing);
   void publish(const Ca& ca, workflow::PlacedCrl& crl, State& state);
   void tell_overdue(const Ca& ca, const workflow::PlacedCrl& crl);
   // False where the server does not answer.

@@ -48,7 +48,7 @@ bool counts(const approval::Vote& vote, Instant now) {
 }
 
 Duration age_of(const ApprovalRound& round, Instant now) {
-  return std::max(now - round.begin(), Duration::zero());
+  return std::max(now - round.counted_from(now), Duration::zero());
 }
 
 std::optional<approval::SignedVote> vote_of(const ApprovalRound& round, const std::string& person) {
@@ -200,7 +200,7 @@ Progress approval_progress(const Order& order, const PreparedRequest& prepared, 
     progress.approvers.push_back(std::move(one));
   }
   progress.quorum = quorum_text(terms.policy);
-  const Instant opened = prepared.approval.begin();
+  const Instant opened = prepared.approval.counted_from(now);
   progress.about_until = ends_at(terms.policy, standing.decisions, opened);
   if (!standing.faults.empty()) {
     progress.note = "no vote counts: " + standing.faults.front();
@@ -215,7 +215,7 @@ std::optional<Instant> approvals_due(const Order& order, const PreparedRequest& 
   if (!order.approval) return std::nullopt;
   const ApprovalStanding standing = approval_standing(order, prepared, now);
   const approval::Policy& policy = order.approval->policy;
-  const Instant opened = prepared.approval.begin();
+  const Instant opened = prepared.approval.counted_from(now);
   const auto due = standing.outcome == approval::Outcome::timelocked ? usable_from(policy, standing.decisions, opened)
                                                                      : ends_at(policy, standing.decisions, opened);
   // What is over already is not waited for: judging again at once would say the same.

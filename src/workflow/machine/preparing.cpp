@@ -19,13 +19,10 @@ PreparedRequest with_draft(const Preparing& state, const Draft& draft) {
 // The stations on the way to the submission; those that a request does not need are passed through.
 enum class Station { local_approval, command, submission };
 
-// A timelock that begins by a clock that is behind would be shorter, by as much, once that is right again. What is
-// later than now by more than any approval lasts is itself the wrong time: a clock that was years ahead for a minute
-// must not lock everything for years.
+// A timelock that begins by a clock that is behind would be shorter, by as much, once that is right again.
 Instant known_later(const Context& context) {
   const auto* const accepted = context.is<DraftAccepted>();
-  const bool is_later = accepted != nullptr && accepted->known > context.at();
-  return is_later && accepted->known - context.at() <= kLongestApproval ? accepted->known : Instant{};
+  return accepted != nullptr && accepted->known > context.at() ? accepted->known : Instant{};
 }
 
 State released(const Context& context, PreparedRequest prepared, Station next) {

@@ -27,10 +27,11 @@ struct ApprovalRound {
   unsigned number = 0;  // 1, 2, … of the request's rounds; 0 before the first
   Instant opened_at{};
   std::vector<std::string> votes;  // as approval::to_text gives them, at most one a person
-  // A later time that had passed already when it was opened: this machine's clock was behind.
+  // A later time that somebody had written down before it was opened: this machine's clock was behind, or that other was
+  // ahead.
   Instant known_at = {};
-  // Timelock and timeout count from then.
-  Instant begin() const { return std::max(opened_at, known_at); }
+  // Timelock and timeout count from then: from that later time once it has come.
+  Instant counted_from(Instant now) const { return opened_at < known_at && known_at <= now ? known_at : opened_at; }
   bool operator==(const ApprovalRound&) const = default;
 };
 

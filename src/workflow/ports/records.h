@@ -115,8 +115,8 @@ class Records {
   virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
   // Whether a certificate is in the chain of one that was stored, now or before, by its SHA-256 in hex.
   virtual bool is_issuer(const std::string& fingerprint) = 0;
-  // A time that has passed by the clock of somebody who wrote here: when the newest request was made. The epoch where
-  // there is none.
+  // A time that has passed by the clock of somebody who wrote here: when the newest request was made, or the last entry of
+  // the audit log. The epoch where there is none.
   virtual Instant latest_known() = 0;
   // By token and label.
   virtual std::vector<KeyRecord> keys(const KeyQuery& query) = 0;

@@ -51,7 +51,7 @@ TEST_CASE_METHOD(Place, "a program of one's own lints what is issued by the rule
       "certificates are linted by built-in, certlint certlint 1.5 (./certlint /dev/stdin; DER; 'E: ' error; "
       "'I: ' none; 'W: ' warning; 0 none)");
   has(tested, "CRLs are linted by built-in, crlint sha256:");
-  const auto warned = enroll("warm", "warm.example.com");
+  const auto warned = enroll("warm", "warm.example.com", {"--check"});
   CHECK(warned.status == 0);
   has(flat(warned.out + warned.err), "lint: certlint/W (certlint): the name is warm");
   const auto refused = enroll("odd", "odd.example.com");

@@ -176,6 +176,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
     unsigned asked = 0;
     bool take_serial(const TakenSerial&) override { return ++asked > 2; }
     bool is_taken(const std::string&, const std::string&) override { return false; }
+    std::optional<std::string> taken_for(const std::string&, const std::string&) override { return {}; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
     std::optional<ca::OtherThanAuthority> other_than_authority(const std::string&, Instant) override { return {}; }
   } taken;
@@ -185,6 +186,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
   struct Never final : SerialNumbers {
     bool take_serial(const TakenSerial&) override { return false; }
     bool is_taken(const std::string&, const std::string&) override { return false; }
+    std::optional<std::string> taken_for(const std::string&, const std::string&) override { return {}; }
     std::uint64_t serials_taken(const std::string&) override { return 0; }
     std::optional<ca::OtherThanAuthority> other_than_authority(const std::string&, Instant) override { return {}; }
   } never;
@@ -592,7 +594,7 @@ TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its
   provider->publish_crl("", clock.now());
   const Bytes first = read_file(settings.crl->file);
   const Instant now = clock.now();
-  CHECK(refusal([&] { provider->publish_crl("", now - 1h); }).kind() == ErrorKind::unavailable);
+  CHECK(refusal([&] { provider->publish_crl("", now - 1h); }).kind() == ErrorKind::conflict);
   // A newer one that another store published.
   const auto issuer = x509::parse_certificate(anchor);
   const Bytes newer =

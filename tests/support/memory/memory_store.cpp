@@ -389,7 +389,8 @@ Instant MemoryStore::latest_known() {
   return read([](Content& all) {
     Instant latest{};
     for (const auto& [id, request] : all.requests) latest = std::max(latest, request.record.order.created_at);
-    return latest;
+    if (all.leaves.empty()) return latest;
+    return std::max<Instant>(latest, parse_rfc3339(Json::parse(all.leaves.back().data).at("at").as_string()));
   });
 }
 

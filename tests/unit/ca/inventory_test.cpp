@@ -164,7 +164,7 @@ TEST_CASE_METHOD(OldCa, "a CRL is taken without an index where it is the one tha
   sources.index.reset();
   sources.crl_url = url;
   SECTION("at the address under `crl`") {
-    sources.certificates = {naming({"ldap:///CN=CRL", url})};
+    sources.certificates = {naming({"ldap://directory.example.com/CN=CRL", url})};
     CHECK(taken().revoked.size() == 1);
   }
   SECTION("at another one") {

@@ -79,7 +79,7 @@ TEST_CASE_METHOD(Fixture,
 }
 
 TEST_CASE_METHOD(Fixture,
-                 "the latest time that is known is when the newest request was made, whatever the clock says now") {
+                 "the latest time that is known is that of the newest request or leaf, whatever the clock says now") {
   CHECK(store->latest_known() == Instant{});
   create(*store, order);
   const Instant made = clock.now();
@@ -89,6 +89,11 @@ TEST_CASE_METHOD(Fixture,
   CHECK(open()->latest_known() == made);
   CHECK(store->commit({step_of(record(), CancelAsked{"no"}, clock.now())}).front() == StepResult::committed);
   CHECK(store->latest_known() == made);
+  // Whatever was written down last.
+  clock.set_wall(made + 2h);
+  CHECK(store->commit({step_of(store->find(earlier.id).value(), CancelAsked{"no"}, clock.now())}).front() ==
+        StepResult::committed);
+  CHECK(store->latest_known() == made + 2h);
 }
 
 TEST_CASE_METHOD(Fixture,

@@ -23,6 +23,9 @@ namespace hsmbridge::cli {
 
 namespace {
 
+// That leaves numbers for the CRLs after it: a store counts to 2^63.
+constexpr long kHighestNumber = 1L << 62U;
+
 using commandline::Option;
 using commandline::Positional;
 using commandline::safe;
@@ -244,7 +247,7 @@ service::TakeoverSources sources_of(const Arguments& arguments, From from) {
   } else if (const auto file = arguments.text("--crl")) {
     sources.crls.emplace_back(*file);
   }
-  if (const auto number = arguments.number("--next-crl-number", 1, std::numeric_limits<long>::max())) {
+  if (const auto number = arguments.number("--next-crl-number", 1, kHighestNumber)) {
     sources.next_crl_number = static_cast<std::uint64_t>(*number);
   }
   return sources;

@@ -336,11 +336,16 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
 
 // A process that runs for months must not release what the people that are named now would not.
 void Wiring::expect_configuration_as_read() const {
-  if (settings_->file.empty() || sha256(read_file(settings_->file)) == settings_->sha256) return;
+  std::error_code unknown;
+  // A pipe that was handed over is read once.
+  if (settings_->file.empty() || std::filesystem::is_fifo(settings_->file, unknown)) return;
+  if (sha256(read_file(settings_->file)) == settings_->sha256) return;
   throw Error{
       ErrorKind::unavailable,
       fmt::format("{} was changed since this process read it, and says who releases what", settings_->file.string())}
-      .hint("let it be read again: systemctl reload hsmbridge, or SIGHUP to `hsmbridge run`");
+      .hint(
+          "let it be read again: systemctl reload hsmbridge, or SIGHUP to `hsmbridge run`; any other command: start it "
+          "again");
 }
 
 // Also of an order that wants nobody's word: what its profile and its provider want may be what was changed.

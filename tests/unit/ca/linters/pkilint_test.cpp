@@ -118,6 +118,40 @@ echo '{"results": []}'
   CHECK_THROWS_WITH(linter.lint(Artefact::crl, crl), Catch::Contains("could not be started"));
 }
 
+TEST_CASE("pkilint is asked about a root as one that its own key has signed") {
+  const TempFolder folder;
+  // It counts how often it is asked, and finds something where the number is that of the file "finds".
+  ca::PkilintSettings settings;
+  settings.certificates = {script(folder, "lint_pkix_cert", R"sh(cd "$(dirname "$0")"; cat >"given$(cat asked | wc -l)"
+echo >>asked
+if [ "$(cat asked | wc -l)" = "$(cat finds)" ]; then
+  echo '{"results": [{"node_path": "c", "validator": "V", "finding_descriptions": [
+    {"severity": "ERROR", "code": "pkix.one", "message": null}]}]
+}'
+  exit 1
+fi
+echo '{"results": []}'
+)sh")};
+  const auto errors = [&](const std::string& finds, const Bytes& tbs) {
+    write_file(folder / "asked", {}, FileMode::public_0644, Existing::replace);
+    write_file(folder / "finds", as_bytes(finds), FileMode::public_0644, Existing::replace);
+    return ca::Pkilint(settings, 10s).lint(Artefact::certificate, tbs).size();
+  };
+  Entity root(authority("CN=Root"));
+  x509::CertificateFields fields = root.fields;
+  fields.authority_key_identifier.reset();
+  const Bytes tbs = x509::build_tbs_certificate(fields);
+  // Of the real one, and of the one with everybody's key that this has signed; the one between takes back.
+  CHECK(errors("1", tbs) == 1);
+  CHECK(errors("2", tbs) == 0);
+  CHECK(errors("3", tbs) == 1);
+  const auto given = x509::parse_certificate(x509::read_certificate(read_file(folder / "given2")));
+  CHECK(x509::signature_verifies(given, given.spki()));
+  CHECK(to_text(read_file(folder / "asked")) == "\n\n\n");
+  CHECK(errors("0", Entity(server(), &root).tbs) == 0);
+  CHECK(to_text(read_file(folder / "asked")) == "\n");
+}
+
 // HSMBRIDGE_PKILINT: the folder of its programs.
 TEST_CASE("pkilint itself judges the very bytes that shall be signed, with a signature of every kind") {
   const char* const programs = std::getenv("HSMBRIDGE_PKILINT");
