@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct Faulty {
   CK_FUNCTION_LIST* real = nullptr;
   CK_FUNCTION_LIST list{};
   std::mutex mutex;
+  // Held by each call that is under way. A token answers a call on a session that ends meanwhile; SoftHSM 2.6.1 crashes.
+  std::shared_mutex sessions;
   std::condition_variable released;
   std::map<std::string, Rule> rules;
   std::map<std::string, unsigned> calls;
@@ -97,6 +100,7 @@ class Call {
     if (rv_ == kKill) ::kill(::getpid(), SIGKILL);
     if (rv_ == kCrash) crash();
     if (rv_ != CKR_OK && !after_) return rv_;
+    const std::shared_lock under_way(faulty().sessions);
     const CK_RV answer = real();
     return rv_ != CKR_OK ? rv_ : answer;
   }
@@ -491,6 +495,7 @@ const FaultControl kControl = {
         },
     .close_all_sessions =
         [] {
+          const std::unique_lock none_under_way(faulty().sessions);
           for (const CK_SLOT_ID slot : faulty().slots) faulty().real->C_CloseAllSessions(slot);
         },
     .log_out = [] { faulty().real->C_Logout(faulty().last_session); },
