@@ -334,12 +334,30 @@ std::vector<std::string> Wiring::hook_of(const std::string& profile) {
   return {};
 }
 
+namespace {
+
+// Once for each text that the file had: whoever changed it may have forgotten that it is to be read.
+void tell_changed(const std::filesystem::path& file, const Bytes& now) {
+  static std::mutex mutex;
+  static std::set<Bytes> told;
+  const std::lock_guard lock(mutex);
+  if (!told.insert(now).second) return;
+  log::warning(
+      fmt::format("{} was changed since it was read: no certificate is submitted before it is read again "
+                  "(systemctl reload hsmbridge)",
+                  file.string()));
+}
+
+}  // namespace
+
 // A process that runs for months must not release what the people that are named now would not.
 void Wiring::expect_configuration_as_read() const {
   std::error_code unknown;
   // A pipe that was handed over is read once.
   if (settings_->file.empty() || std::filesystem::is_fifo(settings_->file, unknown)) return;
-  if (sha256(read_file(settings_->file)) == settings_->sha256) return;
+  const Bytes now = sha256(read_file(settings_->file));
+  if (now == settings_->sha256) return;
+  tell_changed(settings_->file, now);
   throw Error{
       ErrorKind::unavailable,
       fmt::format("{} was changed since this process read it, and says who releases what", settings_->file.string())}
