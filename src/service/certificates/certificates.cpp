@@ -31,7 +31,7 @@ const std::vector<std::string>& past_statuses() {
   return kPast;
 }
 
-bool contains(const std::vector<std::string>& words, const std::string& word) {
+bool is_among(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
@@ -165,7 +165,7 @@ bool replaced_it(workflow::Records& store, const workflow::Record& renewal) {
   const auto successor = store.certificate(completed->certificate);
   static const std::vector<std::string> kUnfit{status::kRevoking, status::kRevoked, status::kHeld,
                                                status::kQuarantined};
-  return !successor || !contains(kUnfit, successor->status);
+  return !successor || !is_among(kUnfit, successor->status);
 }
 
 Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before) {
@@ -328,7 +328,7 @@ ListEnd list_certificates(workflow::Store& store, const config::Settings& settin
   query.statuses = filter.statuses;
   if (query.statuses.empty() && !filter.all) {
     for (const auto word : workflow::certificate_statuses()) {
-      if (!contains(past_statuses(), std::string(word))) query.statuses.emplace_back(word);
+      if (!is_among(past_statuses(), std::string(word))) query.statuses.emplace_back(word);
     }
   }
   if (filter.after) query.after = find_certificate(store, *filter.after).fingerprint;
