@@ -60,7 +60,7 @@ std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPl
                                   const x509::Certificate& issuer) {
   Bytes there;
   try {
-    there = read_file(place.file, kMostCrl);
+    there = read_file(place.file, ca::kLargestCrl);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::not_found) return std::nullopt;
     throw;

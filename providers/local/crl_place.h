@@ -19,8 +19,6 @@
 // What is where a CRL goes, and what the next one there must not forget.
 namespace hsmbridge::local {
 
-inline constexpr std::size_t kMostCrl = std::size_t{256} << 20U;
-
 // Who publishes at one place publishes alone: a CRL must not be put in the place of a newer one that another process
 // made meanwhile.
 class PublishingTurn {

@@ -47,7 +47,7 @@ std::optional<std::string> silence_of(const net::Exchange& exchange) {
 
 bool holds(const std::filesystem::path& file, const Bytes& octets) {
   try {
-    return read_file(file, kMostCrl) == octets;
+    return read_file(file, ca::kLargestCrl) == octets;
   } catch (const Error&) {
     return false;  // what is wrong with it is said where it is published
   }

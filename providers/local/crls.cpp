@@ -360,7 +360,7 @@ Bytes LocalProvider::sign_crl(const NextCrl& next, const x509::Certificate& issu
 void LocalProvider::put_in_place(const std::string& issuer, const MadeCrl& made, const Bytes& der) {
   const std::filesystem::path& file = made.place.file;
   write_file(file, der, FileMode::public_0644, Existing::replace);
-  if (read_file(file, kMostCrl) != der) {
+  if (read_file(file, ca::kLargestCrl) != der) {
     throw Error{ErrorKind::corrupt, fmt::format("{} does not hold what was written to it", file.string())};
   }
   dependencies_.revocations().crl_published(issuer, made.crl);
@@ -383,7 +383,7 @@ std::optional<MadeCrl> LocalProvider::left_in_place(const CrlPlace& place, const
   refuse_forgotten(place.file, *there, id, missing, book);
   for (const x509::RevokedCertificate& one : there->revoked) missing.erase(x509::serial_text(one.serial));
   if (!missing.empty()) return std::nullopt;
-  const Bytes der = read_file(place.file, kMostCrl);
+  const Bytes der = read_file(place.file, ca::kLargestCrl);
   const x509::TbsCertList list = x509::parse_crl(der).tbs;
   if (list.next_update && *list.next_update <= now) return std::nullopt;
   MadeCrl made{{there->number, list.this_update, list.next_update.value_or(Instant{}), hex(sha256(der)),
@@ -418,7 +418,7 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
     throw Error{ErrorKind::conflict, fmt::format("no CRL of {} was published here that could be put at {}",
                                                  issuer.subject().to_string(), place.put)};
   }
-  const Bytes der = read_file(place.file, kMostCrl);
+  const Bytes der = read_file(place.file, ca::kLargestCrl);
   if (hex(sha256(der)) != last->sha256) {
     throw Error{ErrorKind::conflict, fmt::format("{} does not hold CRL number {}, which was published there: nothing "
                                                  "was put at {}",
@@ -555,7 +555,7 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
   if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
   expect_scope_to_fit(place, issuer, call.now);
   const auto there = crl_there(place, {}, issuer);
-  const bool is_there = there && read_file(file, kMostCrl) == der;  // or before it was written down
+  const bool is_there = there && read_file(file, ca::kLargestCrl) == der;  // or before it was written down
   const std::uint64_t newest = std::max(last ? last->number : 0, there && !is_there ? there->number : 0);
   if (newest >= made.crl.number) {
     throw Error{ErrorKind::conflict, fmt::format("CRL number {} is signed, and number {} is out already: nothing was "

@@ -8,6 +8,7 @@
 #include "x509/objects/crl.h"
 #include "x509/objects/signer.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ namespace hsmbridge::ca {
 
 // TLS Baseline Requirements 7.2.1: 12 months, and the shortest of them have 365 days.
 inline constexpr Duration kLongestAuthoritiesCrl = std::chrono::hours{24 * 365};
+// What is read of a file, or an answer, that shall be a CRL: octets.
+inline constexpr std::size_t kLargestCrl = std::size_t{256} << 20U;
 
 struct CrlEntry {
   Bytes serial;  // INTEGER content octets

@@ -345,8 +345,6 @@ Json put_facts(const std::string& provider, const workflow::MadeCrl& made) {
 
 namespace {
 
-constexpr std::size_t kMostCrlFile = std::size_t{256} << 20U;
-
 std::string fault_of(const workflow::PlacedCrl& crl) {
   if (!crl.last) return "no CRL was published yet";
   if (crl.overdue) {
@@ -354,7 +352,7 @@ std::string fault_of(const workflow::PlacedCrl& crl) {
                        rfc3339(crl.last->this_update), rfc3339(crl.last->next_update));
   }
   try {
-    if (hex(sha256(read_file(crl.place.file, kMostCrlFile))) == crl.last->sha256) return crl.not_put;
+    if (hex(sha256(read_file(crl.place.file, ca::kLargestCrl))) == crl.last->sha256) return crl.not_put;
     return fmt::format("{} does not hold CRL number {}, which was published there", crl.place.file.string(),
                        crl.last->number);
   } catch (const Error& error) {
@@ -390,7 +388,7 @@ std::vector<CrlOfFuture> crls_of_the_future(Bridge& bridge, const std::string& n
   for (const workflow::PlacedCrl& crl : standing.crls) {
     CrlOfFuture one{crl.place, crl.last ? crl.last->number : 0, crl.last ? crl.last->this_update : Instant{}};
     try {  // one that is there, and was not written down
-      const auto there = x509::parse_crl(read_file(crl.place.file, kMostCrlFile)).tbs;
+      const auto there = x509::parse_crl(read_file(crl.place.file, ca::kLargestCrl)).tbs;
       if (there.this_update > one.this_update) one = {crl.place, ca::crl_number(there), there.this_update};
     } catch (const Error&) {
       if (!crl.last) continue;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "ca/crl.h"
 #include "service/authorities/drafted.h"
 #include "service/content/brought_csr.h"
 #include "workflow/machine/lifecycle.h"
@@ -26,7 +27,6 @@ using workflow::Takeover;
 using Path = std::filesystem::path;
 
 constexpr std::size_t kMostIndex = std::size_t{256} << 20U;
-constexpr std::size_t kMostCrlOctets = std::size_t{256} << 20U;
 constexpr std::size_t kProofNonce = 32;
 // Where a CA's key is at a provider its lost store may have asked for more CRLs than were published, and one of them
 // may be signed whenever people approve it. Each that was cancelled, refused or drafted again took a number too: at one
@@ -203,7 +203,7 @@ PlannedTakeover::Place place_of(PlannedTakeover::Crl& crl, const std::optional<s
   const Path& file = crl.to.file;
   Bytes there;
   try {
-    there = read_file(file, kMostCrlOctets);
+    there = read_file(file, ca::kLargestCrl);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::not_found) return Place::empty;
     throw;
@@ -254,14 +254,14 @@ std::vector<CrlFile> read_crls(const std::vector<Path>& paths, const x509::Certi
   std::vector<CrlFile> all;
   for (const Path& path : paths) {
     if (!std::filesystem::is_directory(path)) {
-      Bytes der = prefixed(path.string(), [&] { return x509::read_crl(read_file(path, kMostCrlOctets)); });
+      Bytes der = prefixed(path.string(), [&] { return x509::read_crl(read_file(path, ca::kLargestCrl)); });
       all.push_back({path.filename().string(), std::move(der)});
       continue;
     }
     for (const auto& entry : std::filesystem::directory_iterator(path)) {
       if (!entry.is_regular_file()) continue;
       try {
-        Bytes der = x509::read_crl(read_file(entry.path(), kMostCrlOctets));
+        Bytes der = x509::read_crl(read_file(entry.path(), ca::kLargestCrl));
         ca::crl_number_of(der, issuer);
         all.push_back({entry.path().filename().string(), std::move(der)});
       } catch (const Error&) {
@@ -505,7 +505,7 @@ DoneTakeover take_over(Bridge& bridge, workflow::Store& store, Logbook& log, con
     const bool is_replaced = crl.place == Place::holds_it_as_pem || crl.place == Place::holds_ours_before;
     if (!crl.der.empty() && (crl.place == Place::empty || is_replaced)) {
       // While a person was asked the old program may have published another one.
-      if (is_replaced && hex(sha256(read_file(crl.to.file, kMostCrlOctets))) != crl.there_sha256) {
+      if (is_replaced && hex(sha256(read_file(crl.to.file, ca::kLargestCrl))) != crl.there_sha256) {
         throw Error{ErrorKind::conflict,
                     fmt::format("{} holds another CRL now, and was not touched", crl.to.file.string())}
             .hint("stop the other program, and give the CRL that is there as the last one");

@@ -28,9 +28,8 @@ namespace {
 // Of the CRL in its place; nothing where none can be read there.
 std::optional<workflow::CrlPlace::Scope> scope_there(const workflow::CrlPlace& place) {
   using Scope = workflow::CrlPlace::Scope;
-  constexpr std::size_t kMost = std::size_t{256} << 20U;
   try {
-    const auto list = x509::parse_crl(read_file(place.file, kMost)).tbs;
+    const auto list = x509::parse_crl(read_file(place.file, ca::kLargestCrl)).tbs;
     return ca::is_only_of_authorities(list) ? Scope::authorities : Scope::all;
   } catch (const Error&) {
     return std::nullopt;

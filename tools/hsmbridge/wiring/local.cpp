@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/wiring/local.h"
 
 #include "base/error.h"
+#include "ca/crl.h"
 #include "providers/local/provider.h"
 #include "providers/local/settings.h"
 #include "tools/hsmbridge/wiring/keys.h"
@@ -65,9 +66,6 @@ std::string spent_word(workflow::Store& store, const std::vector<NamedAuthority>
   return workflow::status::kDestroyed;
 }
 
-// CRLs are as large as the CA is.
-constexpr std::size_t kMostPut = std::size_t{256} << 20U;
-
 std::shared_ptr<local::CrlPut> put_with(const local::Settings::Crl::Server& server, const ProviderNeeds& needs) {
   const providers::Connection& connection = server.connection;
   std::vector<providers::CredentialHeader> credentials;
@@ -79,9 +77,9 @@ std::shared_ptr<local::CrlPut> put_with(const local::Settings::Crl::Server& serv
     credentials.push_back(local::basic_credentials(
         server.user, providers::source_of(*server.password, terminal_prompter(), "the password of " + connection.url)));
   }
-  return std::make_shared<local::CrlPut>(connection.url,
-                                         providers::make_transport(connection, tls_hook(connection, needs), kMostPut),
-                                         std::move(credentials), needs.clock);
+  return std::make_shared<local::CrlPut>(
+      connection.url, providers::make_transport(connection, tls_hook(connection, needs), ca::kLargestCrl),
+      std::move(credentials), needs.clock);
 }
 
 }  // namespace
