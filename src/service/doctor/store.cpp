@@ -1,3 +1,4 @@
+#include "base/bytes.h"
 #include "base/json.h"
 #include "service/doctor/doctor.h"
 #include "service/keys/keys.h"
@@ -6,10 +7,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,6 +117,35 @@ void examine_order_of_time(const Bridge& bridge, const ExaminedStore& store, Che
   check.hint = "set the clock right; what people approved is held back while it is more than 10 minutes behind";
 }
 
+// What the last `run` that started with this file read, newest entry of the audit log first.
+std::optional<Json> last_read(workflow::AuditLog& log, const std::string& file) {
+  constexpr std::uint64_t kPage = 1000;
+  for (auto end = log.tree_head().size(); end > 0;) {
+    const auto begin = end - std::min(end, kPage);
+    const auto leaves = log.leaves(begin, end - begin);
+    for (auto leaf = leaves.rbegin(); leaf != leaves.rend(); ++leaf) {
+      if (leaf->data.find("\"configuration-read\"") == std::string::npos) continue;
+      auto read = Json::parse(leaf->data);
+      if (read.string_or("kind", "") == "configuration-read" && read.at("fact").string_or("file", "") == file)
+        return read;
+    }
+    end = begin;
+  }
+  return std::nullopt;
+}
+
+// A `run` submits no certificate by a configuration that is another one by now.
+void examine_reload(const Bridge& bridge, const ExaminedStore& store, Check& check) {
+  const auto& settings = bridge.settings();
+  const auto read = last_read(*store.open(), settings.file.string());
+  check.what = read ? "as the last `run` read it" : "no `run` has read it yet";
+  if (!read || read->at("fact").string_or("sha256", "") == hex(settings.sha256)) return;
+  check.health = Health::note;
+  check.what = fmt::format("{} was changed since `run` read it at {}: where that still runs, it submits no certificate",
+                           settings.file.string(), read->at("at").as_string());
+  check.hint = "systemctl reload hsmbridge, or SIGHUP to `hsmbridge run`";
+}
+
 }  // namespace
 
 std::vector<Check> examine_store(const Bridge& bridge, const ExaminedStore& store) {
@@ -152,6 +184,7 @@ std::vector<Check> examine_store(const Bridge& bridge, const ExaminedStore& stor
   if (!opened) return checks;
   examine(checks, "store: audit log", [&](Check& check) { examine_audit(store, check); });
   examine(checks, "store: clock", [&](Check& check) { examine_order_of_time(bridge, store, check); });
+  examine(checks, "store: configuration", [&](Check& check) { examine_reload(bridge, store, check); });
   examine_plans(checks, store);
   return checks;
 }
