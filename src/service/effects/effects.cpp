@@ -124,12 +124,32 @@ EffectOutcome draft_revocation(const workflow::Revoke& revocation, Instant now) 
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
+// What the provider of that name fixes with a draft, and what kind of provider it is.
+struct MadeDraft {
+  workflow::Draft draft;
+  std::vector<std::string> notes;
+};
+MadeDraft made_draft(Dependencies& world, const workflow::Order& order, const Bytes& csr, Instant now) {
+  const auto provider = provider_of(world, order);
+  auto added = provider->draft(order, csr, now);
+  auto notes = std::move(added.notes);
+  MadeDraft made{draft_of(csr, std::move(added), now), std::move(notes)};
+  made.draft.provider_type = provider->type();
+  return made;
+}
+
+// Its name may stand for another kind of provider by now, which would read the draft as if it were its own.
+void expect_drafted_for(const workflow::Provider& provider, const workflow::Order& order,
+                        const workflow::Draft& draft) {
+  if (draft.provider_type.empty() || draft.provider_type == provider.type()) return;
+  throw workflow::outdated_draft(fmt::format("the draft was made for provider {} of type {}, whose type is {} now",
+                                             order.provider, draft.provider_type, provider.type()));
+}
+
 // Nor does a CRL: what it says is its CA's to know.
 EffectOutcome draft_crl(Dependencies& world, const workflow::Order& order, Instant now) {
-  auto added = provider_of(world, order)->draft(order, {}, now);
-  const auto summary = joined(added.notes, "; ");
-  auto draft = draft_of({}, std::move(added), now);
-  draft.summary = summary;
+  auto [draft, notes] = made_draft(world, order, {}, now);
+  draft.summary = joined(notes, "; ");
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
@@ -162,9 +182,7 @@ EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) 
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
     throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
   }
-  auto added = provider_of(world, order)->draft(order, preparing->csr, now);
-  const auto notes = std::move(added.notes);
-  auto draft = draft_of(preparing->csr, std::move(added), now);
+  auto [draft, notes] = made_draft(world, order, preparing->csr, now);
   const auto csr = x509::parse_csr(draft.csr);
   draft.summary = summary_of(order, *preparing->key, csr);
   for (const auto& note : x509::advice(csr.content)) draft.summary += "; " + note;
@@ -199,6 +217,7 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
     reasons.push_back(fmt::format("a {} provider puts nothing on hold", provider->type()));
   } else {
     try {
+      expect_drafted_for(*provider, order, parts.draft);
       reasons = provider->check(call_of(world, claim, parts, now, time_limit));
       if (reasons.empty() && order.brings_certificate()) reasons = fatal_once_signed(order, parts.draft, now);
     } catch (const Error& error) {
@@ -267,11 +286,13 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
     }
     if (auto against = against_approvals(world, claim, now)) return outcome(*std::move(against));
     provider = provider_of(world, claim.record.order);
+    expect_drafted_for(*provider, claim.record.order, parts_of(claim).draft);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
     auto error = current_error();
-    auto result = outcome(workflow::SubmissionNotAccepted{attempt, problem_of(error), std::nullopt});
-    result.lane_trouble = std::move(error);
+    const bool outdated = workflow::says_draft_is_outdated(error);
+    auto result = outcome(workflow::SubmissionNotAccepted{attempt, problem_of(error), std::nullopt, {}, outdated});
+    if (!outdated) result.lane_trouble = std::move(error);
     return result;
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.

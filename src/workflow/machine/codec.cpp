@@ -77,7 +77,7 @@ FIELDS(ApprovalTerms, v("policy", x.policy), v("requesters", x.requesters), v("s
 FIELDS(Key, v("uri", x.uri), v("label", x.label), v("cka_id", x.cka_id), v("spki", x.spki), v("made_here", x.made_here),
        v.added("flaws", x.flaws), v.added("not_shown", x.not_shown))
 FIELDS(Draft, v.octets(x), v("algorithm", x.algorithm), v("summary", x.summary), v("built_at", x.built_at),
-       v("provider_state", x.provider_state))
+       v("provider_state", x.provider_state), v.some("provider_type", x.provider_type))
 FIELDS(Submission, v("attempt", x.attempt), v("reference", x.reference), v("provider_state", x.provider_state),
        v("submitted_at", x.submitted_at))
 FIELDS(Approver, v.text("name", x.name), v.text("key", x.key), v.text("group", x.group), v("decision", x.decision))

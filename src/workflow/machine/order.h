@@ -217,6 +217,7 @@ struct Draft {
   // What the provider fixed while drafting and must know when nothing came back from it (for whom it orders, where to
   // look for it): opaque JSON, read only by its provider; "" for none.
   std::string provider_state = {};
+  std::string provider_type = {};  // of the provider that it was made for; "" in drafts of older programs
 
   bool operator==(const Draft&) const = default;
 };

@@ -66,7 +66,8 @@ inline Key key() {
   return Key{"pkcs11:token=web;id=%00%01", "web-2026", "0001", SpkiHash("ab12"), true};
 }
 inline Draft draft() {
-  return Draft{Bytes{1, 2, 3}, Bytes{4, 5}, "ecdsa-sha256", Bytes{6}, "CN=www.example.com", kStart, R"({"seat":"s"})"};
+  return Draft{Bytes{1, 2, 3},       Bytes{4, 5}, "ecdsa-sha256",    Bytes{6},
+               "CN=www.example.com", kStart,      R"({"seat":"s"})", "digicert-tlm"};
 }
 inline PreparedRequest prepared(unsigned attempts = 0) {
   return PreparedRequest{key(), draft(), attempts};
