@@ -76,7 +76,8 @@ std::string task_text(const service::ApprovalView& view) {
   if (task.asked_at) {
     fields.add("Asked", rfc3339(*task.asked_at) + (task.key_label.empty() ? "" : " by the HSM's clock"));
   }
-  fields.add("SHA-256", task.payload_sha256);
+  // At this bridge it is of the order and all that is shown, not of the draft alone.
+  fields.add(task.key_label.empty() ? "Asked SHA-256" : "SHA-256", task.payload_sha256);
   fields.add("Draft", safe(task.summary));
   fields.add("Status", safe(task.status));
   fields.add("Compared", safe(view.compared));
@@ -95,7 +96,7 @@ std::string command_text(const std::string& request, const service::ShownDraft& 
   commandline::Fields fields;
   fields.add("Request", request);
   fields.add("What", safe(draft.title));
-  fields.add("SHA-256", draft.sha256);
+  fields.add("Draft SHA-256", draft.sha256);
   fields.add("Draft", safe(draft.summary));
   fields.add("Order", safe(draft.order));
   return fields.text() + draft_text("The draft says:", draft.text, draft.deviations, draft.objections);

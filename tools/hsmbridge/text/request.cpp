@@ -181,7 +181,7 @@ std::string show_text(const service::RequestView& view, Instant now) {
   if (order.deadline) fields.add("Deadline", with_distance(*order.deadline, now));
   if (const auto* draft = workflow::draft_of(state)) {
     fields.add("Draft", fmt::format("{}, built {}", safe(draft->summary), ago(draft->built_at, now)));
-    if (!revokes(view)) fields.add("Draft digest", workflow::draft_digest(*draft));
+    if (!revokes(view)) fields.add("Draft SHA-256", workflow::draft_digest(*draft));
     if (!draft->to_be_signed.empty()) fields.add("To be signed", "SHA-256 " + hex(sha256(draft->to_be_signed)));
   }
   if (const auto* submission = workflow::submission_of(state)) {
