@@ -34,6 +34,13 @@ std::string state_words(const workflow::State& state) {
   return fmt::format("it is {}", workflow::to_string(workflow::name_of(state)));
 }
 
+bool asked_for(const LocalQuestion& question, const std::string& person) {
+  const auto has = [&person](const auto& people) {
+    return std::find(people.begin(), people.end(), person) != people.end();
+  };
+  return has(question.order.approval->requesters) || has(question.requesters);
+}
+
 // Why this person has no say in it; "" where there is a say.
 std::string against_person(const LocalQuestion& question, const std::string& person, Instant now) {
   const auto& terms = *question.order.approval;
@@ -44,10 +51,7 @@ std::string against_person(const LocalQuestion& question, const std::string& per
     return fmt::format("{} is not among those who may approve it: {}", person,
                        joined(members, ", ", [](const auto& one) { return one.person.name; }));
   }
-  const auto& asked = terms.requesters;
-  if (std::find(asked.begin(), asked.end(), person) != asked.end()) {
-    return fmt::format("{} asked for it, and cannot decide about it", person);
-  }
+  if (asked_for(question, person)) return fmt::format("{} asked for it, and cannot decide about it", person);
   const auto decisions = workflow::approval_standing(question.order, question.prepared, now).decisions;
   const auto& key = member->person.key;
   if (decisions.approved.count(key) != 0 || decisions.rejected.count(key) != 0) {
@@ -87,7 +91,8 @@ void tell_foreign_letters(const std::string& where, Decoded& decoded) {
 }
 
 void decode_certificate(const LocalQuestion& question, Instant now, Decoded& decoded) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   const auto& draft = prepared.draft;
   const auto frozen = x509::parse_tbs_certificate(draft.to_be_signed);
   decoded.text = x509::render(frozen);
@@ -109,7 +114,8 @@ void decode_certificate(const LocalQuestion& question, Instant now, Decoded& dec
 }
 
 void decode_csr(const LocalQuestion& question, Decoded& decoded) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   const auto csr = x509::parse_csr(prepared.draft.csr);
   decoded.text = x509::render(csr.content);
   tell_foreign_letters(x509::foreign_letters(csr.content), decoded);
@@ -139,7 +145,8 @@ std::string members_of(const std::string& provider_state) {
 
 // What the order says beside the draft, which a vote is bound to too.
 void tell_order(const LocalQuestion& question, Decoded& decoded) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   const auto& wish = workflow::enrolment_of(order);
   const auto say = [&](const std::string& what) { decoded.facts.push_back(what); };
   if (order.brought_csr().empty()) {
@@ -197,7 +204,8 @@ std::string title_of(const workflow::Draft& draft) {
 }
 
 workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   workflow::ApprovalTask task;
   task.id = order.id.str();
   task.title = title_of(prepared.draft);
@@ -207,13 +215,14 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
   task.payload_sha256 = workflow::asked_digest(order, prepared);
   task.asked_at = prepared.approval.opened_at;
   task.status = "waits for approvals at this bridge";
-  task.progress = workflow::approval_progress(order, prepared, now);
+  task.progress = workflow::approval_progress(order, prepared, now, question.requesters);
   task.origin = workflow::ApprovalTask::Origin{order.id.str(), 0, ""};
   return task;
 }
 
 Instant valid_until(const LocalQuestion& question, Instant now) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   Instant end = now + workflow::kLongestApproval;
   if (const auto window = ends_at(order.approval->policy, {}, prepared.approval.counted_from(now)))
     end = std::min(end, *window);
@@ -255,7 +264,9 @@ const config::PersonSettings& person_deciding(const config::Settings& settings, 
   throw error.hint("say who you are: --as NAME");
 }
 
-std::vector<workflow::ApprovalTask> waiting_for(workflow::Requests& store, const std::string& person, Instant now) {
+std::vector<workflow::ApprovalTask> waiting_for(const Bridge& bridge, workflow::Requests& store,
+                                                const std::string& person) {
+  const auto now = bridge.clock().now();
   workflow::Requests::ListQuery query;
   query.state = workflow::StateName::awaiting_local_approval;
   query.most = std::numeric_limits<unsigned>::max();
@@ -263,13 +274,13 @@ std::vector<workflow::ApprovalTask> waiting_for(workflow::Requests& store, const
   for (const auto& record : store.list(query)) {
     const auto* waiting = std::get_if<workflow::AwaitingLocalApproval>(&record.state);
     if (waiting == nullptr || !record.order.approval) continue;
-    const LocalQuestion question{record.order, waiting->prepared};
+    const LocalQuestion question{record.order, waiting->prepared, requesters_of(bridge.settings(), record.order)};
     if (against_person(question, person, now).empty()) tasks.push_back(task_of(question, now));
   }
   return tasks;
 }
 
-std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::string& typed) {
+std::optional<LocalQuestion> waiting_here(Bridge& bridge, workflow::Requests& store, const std::string& typed) {
   constexpr unsigned kMost = 100;
   std::string prefix;
   try {
@@ -293,7 +304,13 @@ std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::
     throw Error{ErrorKind::conflict, over.front()}.hint("`hsmbridge approval list` shows those that do");
   }
   if (found.empty()) return std::nullopt;
-  if (found.size() == 1) return std::move(found.front());
+  if (found.size() == 1) {
+    auto& question = found.front();
+    const auto wanted = bridge.release_terms(question.order);
+    question.requesters = wanted.requesters;
+    question.outdated = against_terms(wanted, question.order);
+    return std::move(question);
+  }
   Error error{ErrorKind::ambiguous,
               fmt::format("{} requests that wait for approvals begin with {}", found.size(), typed)};
   for (const auto& one : found) error.with("candidate", one.order.id.str() + " " + one.prepared.draft.summary);
@@ -354,6 +371,7 @@ ApprovalView view_of(const LocalQuestion& question, const std::string& person,
       rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
       order.approval->environment == "real" ? "" : "; " + order.approval->environment, joined(decoded.facts, "; "));
   view.ours = true;
+  if (!question.outdated.empty()) view.expectation.known.push_back(question.outdated);
   if (auto against = against_person(question, person, now); !against.empty()) {
     view.expectation.known.push_back(std::move(against));
   }
@@ -378,7 +396,8 @@ void expect_decidable(const ApprovalView& view, Verdict verdict) {
 
 std::string signed_vote(const LocalQuestion& question, const config::PersonSettings& person, workflow::KeyRing& ring,
                         Verdict verdict, const std::string& reason, const workflow::RecordFact& record, Instant now) {
-  const auto& [order, prepared] = question;
+  const auto& order = question.order;
+  const auto& prepared = question.prepared;
   approval::SignedVote vote;
   vote.vote = {workflow::question_of(order, prepared),
                person.name,
@@ -439,11 +458,11 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
     refuse(why);
   }
   const auto wanted = bridge.release_terms(order);
-  if (const auto why = against_requester(wanted, order, vote); !why.empty()) refuse(why);
   if (const auto why = against_terms(wanted, order); !why.empty()) {
     append_event(store, id, workflow::ApprovalsVoided{why}, actor.name, now, timing);
     refuse(why);
   }
+  if (const auto why = against_requester(wanted, order, vote); !why.empty()) refuse(why);
   workflow::EventBody event = workflow::LocallyRejected{person, read.vote.reason, vote};
   if (decision == approval::Decision::approved) {
     event = workflow::LocallyApproved{{person, read.vote.question.draft, now, vote}};
@@ -469,9 +488,14 @@ std::string standing_text(const workflow::Record& record, Instant now) {
 }
 
 void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& store, const config::PersonSettings& person,
-                       const ApprovalView& view, Verdict verdict) {
+                       const LocalQuestion& question, const ApprovalView& view, Verdict verdict) {
   const auto now = bridge.clock().now();
   if (const auto why = against_account(actor.name, person, bridge.settings().people); !why.empty()) {
+    refuse_vote(actor, store, now, view.task.id, person.name, why);
+  }
+  if (const auto& why = question.outdated; !why.empty()) {
+    append_event(store, question.order.id, workflow::ApprovalsVoided{why}, actor.name, now,
+                 timing_for(bridge.settings(), question.order.provider));
     refuse_vote(actor, store, now, view.task.id, person.name, why);
   }
   try {

@@ -31,6 +31,9 @@ namespace hsmbridge::service {
 struct LocalQuestion {
   workflow::Order order;  // with approval terms, but for shown_draft
   workflow::PreparedRequest prepared;
+  // By the configuration of this bridge; empty where it was read from a file.
+  std::vector<std::string> requesters = {};  // of the people, as their accounts are now
+  std::string outdated = {};                 // why no vote can be taken any more: the request ends with the next one
 };
 
 // Who decides: the person of that name; without one the only one with a key here, else the one whose account this is.
@@ -39,10 +42,11 @@ const config::PersonSettings& person_deciding(const config::Settings& settings, 
                                               const Actor& actor);
 
 // What waits for a word of this person, newest first: nothing that the person asked for or has decided about.
-std::vector<workflow::ApprovalTask> waiting_for(workflow::Requests& store, const std::string& person, Instant now);
+std::vector<workflow::ApprovalTask> waiting_for(const Bridge& bridge, workflow::Requests& store,
+                                                const std::string& person);
 // The request whose id begins like that, where it waits for approvals here; nothing where there is none that wants any.
-// Throws ambiguous, and conflict for one that does not wait for them now.
-std::optional<LocalQuestion> waiting_here(workflow::Requests& store, const std::string& typed);
+// Throws ambiguous, conflict for one that does not wait for them now, and what release_terms throws.
+std::optional<LocalQuestion> waiting_here(Bridge& bridge, workflow::Requests& store, const std::string& typed);
 
 // As a file: JSON (hsmbridge.approval-export/2) with the order, the octets of the draft and the votes that are there.
 std::string export_of(const LocalQuestion& question);
@@ -76,8 +80,8 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
 // How far it has come, for who has just decided: "group ops: 1 of 2 approvals given", or the state that it is in now.
 std::string standing_text(const workflow::Record& record, Instant now);
 // What signed_vote and take_vote would refuse, before the person is asked: as expect_decidable, and for somebody whose
-// account is another person's. Throws refused, with a leaf in the log.
+// account is another person's. Throws refused, with a leaf in the log; an outdated question ends its request.
 void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& store, const config::PersonSettings& person,
-                       const ApprovalView& view, Verdict verdict);
+                       const LocalQuestion& question, const ApprovalView& view, Verdict verdict);
 
 }  // namespace hsmbridge::service

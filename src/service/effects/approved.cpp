@@ -12,6 +12,22 @@
 
 namespace hsmbridge::service {
 
+namespace {
+
+// Without those who are known now to have asked for it.
+bool approval_is_impossible(const workflow::ApprovalTerms& terms, const std::vector<std::string>& requesters) {
+  approval::Decisions without;
+  for (const auto& member : approval::members(terms.policy)) {
+    for (const auto* const people : {&terms.requesters, &requesters}) {
+      if (std::find(people->begin(), people->end(), member.person.name) == people->end()) continue;
+      without.rejected.insert(member.person.key);
+    }
+  }
+  return judge(terms.policy, without, Duration::zero()) == approval::Outcome::impossible;
+}
+
+}  // namespace
+
 std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order) {
   // Also of an order that pins none: it may have been written by somebody whose configuration asks for none.
   const auto pinned = order.approval ? std::optional(order.approval->policy) : std::nullopt;
@@ -23,7 +39,12 @@ std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& ord
   if (wanted.command && !order.wants_command) {
     return fmt::format("profile {} wants an operator's command now, and this was requested without", order.profile);
   }
-  if (!order.approval || order.approval->environment == wanted.environment) return {};
+  if (!order.approval) return {};
+  if (approval_is_impossible(*order.approval, wanted.requesters)) {
+    return fmt::format("{} asked for it, as the accounts of people are now: there could not be enough approvals",
+                       joined(wanted.requesters, " and "));
+  }
+  if (order.approval->environment == wanted.environment) return {};
   return fmt::format("it was requested when this store was {}, and now it is {}: approvals that were given are void",
                      order.approval->environment, wanted.environment);
 }

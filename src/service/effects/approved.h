@@ -16,7 +16,8 @@ namespace hsmbridge::service {
 std::optional<workflow::EventBody> against_approvals(Dependencies& world, const workflow::Claim& claim, Instant now);
 
 // Why an order is over whatever was approved: its profile wants other approvals now than it pinned, or an operator's
-// command that it lacks, or the store was declared a rehearsal, or no longer one. "" where nothing of it changed.
+// command that it lacks, or the store was declared a rehearsal, or no longer one, or so many of its people turn out to
+// have asked for it that there could not be enough approvals. "" where nothing of it changed.
 std::string against_terms(const ReleaseTerms& wanted, const workflow::Order& order);
 // Why that vote does not count whatever was known when the order was given: it is of somebody who asked. "" where it is
 // of nobody who did. Throws what reading it throws.

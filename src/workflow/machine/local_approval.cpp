@@ -184,14 +184,17 @@ std::string against_clock(const Order& order, const PreparedRequest& prepared, I
                      spoken(latest - now), rfc3339(latest));
 }
 
-Progress approval_progress(const Order& order, const PreparedRequest& prepared, Instant now) {
+Progress approval_progress(const Order& order, const PreparedRequest& prepared, Instant now,
+                           const std::vector<std::string>& requesters) {
   Progress progress;
   if (!order.approval) return progress;
   const ApprovalTerms& terms = *order.approval;
   const ApprovalStanding standing = approval_standing(order, prepared, now);
   for (const approval::Member& member : approval::members(terms.policy)) {
     const std::string& name = member.person.name;
-    Approver one{asked_for_it(terms, name) ? name + " (asked for it)" : name, member.person.key.str(), {}, {}};
+    const bool asked =
+        asked_for_it(terms, name) || std::find(requesters.begin(), requesters.end(), name) != requesters.end();
+    Approver one{asked ? name + " (asked for it)" : name, member.person.key.str(), {}, {}};
     for (const std::string& group : member.groups) one.group += (one.group.empty() ? "" : ", ") + group;
     if (standing.decisions.approved.count(member.person.key) != 0) one.decision = Approver::Decision::approved;
     if (standing.decisions.rejected.count(member.person.key) != 0 && !asked_for_it(terms, name)) {

@@ -42,8 +42,10 @@ ApprovalRound with_vote(ApprovalRound round, const std::string& vote, const std:
 inline constexpr Duration kMostSetBack = std::chrono::minutes{10};
 std::string against_clock(const Order& order, const PreparedRequest& prepared, Instant now);
 
-// Who may decide and how they decided, in words for people, and in the order of the policy.
-Progress approval_progress(const Order& order, const PreparedRequest& prepared, Instant now);
+// Who may decide and how they decided, in words for people, and in the order of the policy. `requesters`: who is known to
+// have asked for it besides those that the order names.
+Progress approval_progress(const Order& order, const PreparedRequest& prepared, Instant now,
+                           const std::vector<std::string>& requesters = {});
 // When they are to be judged again without a vote. Nothing where time changes nothing.
 std::optional<Instant> approvals_due(const Order& order, const PreparedRequest& prepared, Instant now);
 

@@ -273,6 +273,40 @@ TEST_CASE_METHOD(Approved, "who asks cannot approve, and an account is not anoth
   has(flat(impossible.err), "alice, who asks for it, cannot approve");
 }
 
+TEST_CASE_METHOD(Approved, "whose account it was that asked is seen when it is configured, and may end the request") {
+  const auto whoami = cli.other({"id", "-un"}).out;
+  const std::string account = whoami.substr(0, whoami.find('\n'));
+  const auto id = pending("www");
+  const auto listed = [&] { return cli.run({"approval", "list", "--as", "alice"}).out; };
+  has(listed(), id);
+  want("{quorum: 2, of: [alice, bob, carol]}", "['" + account + "']");
+  CHECK(listed().find(id) == std::string::npos);
+  const auto shown = approval("show", "alice", id);
+  CHECK(shown.status == 4);
+  has(shown.out, "alice (asked for it): not decided");
+  has(flat(shown.out), "OBJECTION: alice asked for it, and cannot decide about it");
+  REQUIRE(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  REQUIRE(sign_as_carol("ask.json", "carol.vote").status == 0);
+  REQUIRE(cli.run({"approval", "import", "carol.vote"}).status == 0);
+  CHECK(state(id) == "AwaitingLocalApproval");
+
+  // Where not enough are left.
+  want("{quorum: 3, of: [alice, bob, carol]}");
+  const auto all = pending("all", "all.example.com");
+  want("{quorum: 3, of: [alice, bob, carol]}", "['" + account + "']");
+  const std::string why = "alice asked for it, as the accounts of people are now: there could not be enough approvals";
+  const auto over = approval("show", "alice", all);
+  CHECK(over.status == 4);
+  has(flat(over.out), why);
+  CHECK(state(all) == "AwaitingLocalApproval");
+  REQUIRE(cli.run({"approval", "export", all, "--out", "all.json"}).status == 0);
+  REQUIRE(sign_as_carol("all.json", "all.vote").status == 0);
+  const auto late = cli.run({"approval", "import", "all.vote"});
+  CHECK(late.status == 4);
+  has(flat(late.err), why);
+  CHECK(state(all) == "Failed");
+}
+
 TEST_CASE_METHOD(Approved, "the login that asked through another account is kept, and may be known later") {
   // Where the machine records who logged in that counts, and nobody is told.
   const auto login = cli.other({"cat", "/proc/self/loginuid"}).out;
@@ -421,6 +455,7 @@ TEST_CASE_METHOD(Approved, "a process that read another configuration than is th
     daemon.run_for(100ms);
   }
   CHECK(signatures() == before);
+  has(flat(cli.run({"doctor"}).out), "was changed since `run` read it at ");
   daemon.signal(SIGTERM);
   CHECK(daemon.wait() == 0);
   const auto done = cli.run({"request", "wait", id, "--timeout", "50s"});

@@ -150,6 +150,24 @@ TEST_CASE_METHOD(Released, "a vote on one order is none on another that has the 
   CHECK(provider->times == 0);
 }
 
+TEST_CASE_METHOD(Released, "a draft that was made for another type of provider of that name is made again") {
+  claim.record.order.approval.reset();
+  world.wanted.approval.reset();
+  prepared().draft.provider_type = "orchard";
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionNotAccepted>(event));
+  CHECK(std::get<SubmissionNotAccepted>(event).outdated);
+  CHECK(std::get<SubmissionNotAccepted>(event).problem.message.find("of type orchard, whose type is scripted now") !=
+        std::string::npos);
+  CHECK(provider->times == 0);
+  claim.effect = {EffectName::check_draft, {}, 0, ""};
+  CHECK(std::holds_alternative<DraftTooOld>(submit()));
+  claim.effect = {EffectName::submit, {}, 1, ""};
+  prepared().draft.provider_type = "scripted";
+  CHECK(std::holds_alternative<AnswerLost>(submit()));
+  CHECK(provider->times == 1);
+}
+
 TEST_CASE_METHOD(Released, "an order without a command is not submitted where its profile wants one now") {
   world.wanted.command = true;
   const EventBody event = submit();
@@ -169,6 +187,15 @@ TEST_CASE_METHOD(Released, "what who asked has approved is asked for again, also
   take(claim.record.state, event);
   CHECK(name_of(claim.record.state) == StateName::preparing);
   CHECK(provider->times == 1);
+}
+
+TEST_CASE_METHOD(Released, "where too few are left beside those who turn out to have asked the request is over") {
+  REQUIRE(claim.record.order.approval->policy == terms(2).policy);
+  world.wanted.requesters = {"alice", "bob"};
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<SubmissionRefused>(event));
+  CHECK(std::get<SubmissionRefused>(event).problem.message.find("could not be enough approvals") != std::string::npos);
+  CHECK(provider->times == 0);
 }
 
 TEST_CASE_METHOD(Released, "what was approved in earnest is not submitted by a rehearsal") {

@@ -98,7 +98,7 @@ std::optional<Here> asked_here(const Invocation& invocation) {
   Here here{Wiring::open(invocation.config), nullptr, {}};
   here.store = store_to_look(*here.wiring);
   if (here.store == nullptr) return std::nullopt;
-  auto question = service::waiting_here(*here.store, invocation.arguments.required("TASK"));
+  auto question = service::waiting_here(*here.wiring, *here.store, invocation.arguments.required("TASK"));
   if (!question) return std::nullopt;
   here.question = *std::move(question);
   return std::optional<Here>(std::move(here));
@@ -124,7 +124,7 @@ ExitCode list_approvals(Invocation& invocation) {
       const auto& who = service::person_deciding(settings, invocation.arguments.text("--as"), wiring->actor());
       person = who.name;
       there = who.token && who.provider;
-      if (store != nullptr) tasks = service::waiting_for(*store, person, wiring->clock().now());
+      if (store != nullptr) tasks = service::waiting_for(*wiring, *store, person);
     }
   }
   std::string provider;
@@ -224,7 +224,7 @@ ExitCode decided_here(Invocation& invocation, Here& here, service::Verdict verdi
                     view.task.id));
   }
   const auto store = here.wiring->store();
-  service::expect_may_decide(actor, *here.wiring, *store, person, view, verdict);
+  service::expect_may_decide(actor, *here.wiring, *store, person, here.question, view, verdict);
   const auto vote = vote_of(invocation, *here.wiring, here.question, view, person, verdict);
   if (!vote) return ExitCode::refused;
   const auto record = service::take_vote(actor, *here.wiring, *store, *vote);
