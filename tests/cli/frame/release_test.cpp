@@ -4,6 +4,9 @@
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/order.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
@@ -59,4 +62,22 @@ TEST_CASE_METHOD(Configured, "nothing is released by a configuration that is not
   CHECK(cli::Wiring::open(place / "c.yaml")->release_terms(order).command);
   write();  // as it was
   CHECK(refused() == "released");
+  // Nor is a pipe waited for that was put there instead.
+  std::filesystem::remove(place / "c.yaml");
+  REQUIRE(::mkfifo((place / "c.yaml").c_str(), 0600) == 0);
+  ::alarm(20);
+  CHECK_THROWS_WITH(wiring->release_terms(order), Catch::EndsWith(" is a named pipe, not a file"));
+  ::alarm(0);
+}
+
+TEST_CASE_METHOD(Configured, "what a configuration that came through a pipe says is released") {
+  const std::string text = place.read(write().filename());
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  REQUIRE(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  ::close(ends[1]);
+  const auto wiring = cli::Wiring::open("/dev/fd/" + std::to_string(ends[0]));
+  CHECK_FALSE(wiring->release_terms(order).command);
+  ::close(ends[0]);
+  CHECK_FALSE(wiring->release_terms(order).command);
 }
