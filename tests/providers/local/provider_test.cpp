@@ -61,7 +61,8 @@ struct Place {
   std::optional<local::LocalProvider> provider;
   Order order;
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
-  std::string other_stores;  // "ISSUER SERIAL" of a certificate that another store made
+  std::string other_stores;   // "ISSUER SERIAL" of a certificate that another store made
+  std::vector<Bytes> others;  // certificates of the other CAs of the bridge
 
   Place() {
     settings.name = "issuing";
@@ -87,21 +88,21 @@ struct Place {
     order.what = Enroll{"web", {}, content, {}};
   }
   void make() {
-    provider.emplace(settings,
-                     local::Dependencies{[this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
-                                           if (opening) opening();
-                                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
-                                           facts.push_back(said);
-                                           return std::make_unique<TestKey>(key, signed_bytes, before);
-                                         },
-                                         [this]() -> SerialNumbers& { return serials(); },
-                                         [this]() -> Revocations& { return store; },
-                                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
-                                         [this](const SpkiHash&) { return spent; }, nullptr,
-                                         [this](const std::string& issuer, const std::string& serial) {
-                                           return other_stores == issuer + " " + serial;
-                                         }},
-                     clock);
+    local::Dependencies dependencies{
+        [this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
+          if (opening) opening();
+          CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
+          facts.push_back(said);
+          return std::make_unique<TestKey>(key, signed_bytes, before);
+        },
+        [this]() -> SerialNumbers& { return serials(); },
+        [this]() -> Revocations& { return store; },
+        [this](const Order&) { return std::vector<Bytes>{anchor}; },
+        [this](const SpkiHash&) { return spent; },
+        nullptr,
+        [this](const std::string& issuer, const std::string& serial) { return other_stores == issuer + " " + serial; }};
+    dependencies.authorities = [this] { return others; };
+    provider.emplace(settings, std::move(dependencies), clock);
   }
   void write(const Bytes& der) {
     anchor = der;
@@ -376,6 +377,26 @@ TEST_CASE_METHOD(Place, "nobody gets a CA of the name of this one") {
   const auto reasons = provider->check(call(drafted()));
   REQUIRE(reasons.size() == 1);
   CHECK(reasons.front().find("it has the name of the CA \"CN=Root\" and another key") == 0);
+}
+
+TEST_CASE_METHOD(Place, "whom a profile lets sign CRLs gets no other CA's name, whether it was asked for or is given") {
+  SoftwareSigner elsewhere{"ec:P-256"};
+  const auto& spki = elsewhere.subject_public_key_info();
+  const Bytes tbs = ca::root_to_be_signed({x509::Name::parse("CN=Elsewhere"), 24h, {}, {}}, algorithm, spki,
+                                          x509::random_serial(), clock.now());
+  others = {x509::assemble_certificate(tbs, algorithm, elsewhere.sign(tbs, algorithm), spki)};
+  ca::Profile& rules = settings.profiles.front().rules;
+  rules.key_usage = x509::KeyUsages{x509::KeyUsage::digital_signature, x509::KeyUsage::crl_sign};
+  rules.extended_key_usage.clear();
+  make();
+  x509::Content& content = std::get<Enroll>(order.what).content.content;
+  if (GENERATE(true, false)) content.key_usage = rules.key_usage;
+  content.subject = x509::Name::parse("CN=Nobody");
+  CHECK(provider->check(call(drafted())) == std::vector<std::string>{});
+  content.subject = x509::Name::parse("CN=ELSEWHERE");
+  const auto reasons = provider->check(call(drafted()));
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons.front().find("it has the name of the CA \"CN=Elsewhere\" and another key") == 0);
 }
 
 TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is refused for good") {
