@@ -279,7 +279,8 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
                      &profile,
                      &asked,
                      cross_signed ? &*cross_signed : nullptr};
-  const bool signs_crls = asked.key_usage && asked.key_usage->has(x509::KeyUsage::crl_sign);
+  const auto& usage = asked.key_usage ? asked.key_usage : profile.key_usage;  // as ca::completed gives it
+  const bool signs_crls = usage && usage->has(x509::KeyUsage::crl_sign);
   if (ca::holder_of(asked) == ca::Holder::authority || signs_crls) to_judge.others = authorities();
   ca::DraftFaults faults = ca::check_to_be_signed(to_judge, now, above, call.now);
   if (settings_.operator_command && !call.order.wants_command) {

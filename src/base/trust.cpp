@@ -50,6 +50,10 @@ void examine(const PathWalk& walk, int fd, const std::filesystem::path& path, co
   const uid_t us = ::geteuid();
   if (!handed_over && (is_file || S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) {
     if (auto fault = distrust(status, path, rule, us)) throw *fault;
+    if (S_ISFIFO(status.st_mode) && rule.named_pipe == NamedPipe::refused) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is a named pipe, not a file", path.string())}.hint(
+          "write what it gives to a file, and name that");
+    }
   }
   std::vector<PathStep> steps = walk.steps;
   if (walk.through_proc && !handed_over) {

@@ -26,10 +26,17 @@ enum class Owner {
   anyone,  // for what is only read, and believed no more than its owner is: the store, for an approver
 };
 
+// One that has a name, and not one that this process was handed (/dev/fd/3), which is always read.
+enum class NamedPipe {
+  waited_for,  // until somebody writes to it
+  refused,     // for what is read again later, when nobody writes to it any more
+};
+
 struct TrustRule {
   std::string_view because;  // ends the message: "it names the programs that are run"
   Owner owner = Owner::root_or_us;
   std::string_view mode = "go-w";  // what chmod is to make of a file that others may write
+  NamedPipe named_pipe = NamedPipe::waited_for;
 };
 
 // Of certificates and public keys: who may write them decides which server gets the API keys, whose certificates are
@@ -37,7 +44,8 @@ struct TrustRule {
 inline constexpr TrustRule kBelieved{"it says whom this program believes"};
 
 // Opens for reading and checks what was opened: nothing is looked at by its path and then opened again. Throws
-// not_found, denied (also from what the rule forbids, with the command that fixes it), unavailable.
+// not_found, denied (also from what the rule forbids, with the command that fixes it), invalid_input for a named pipe
+// that the rule refuses, unavailable.
 Descriptor open_trusted(const std::filesystem::path& path, const TrustRule& rule);
 
 // The whole file, opened so. Throws invalid_input, too, when it holds more than `most` bytes.

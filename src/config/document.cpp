@@ -7,6 +7,7 @@
 #include "config/paths.h"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +17,12 @@ namespace hsmbridge::config {
 namespace {
 
 constexpr std::size_t kLargestFile = 1U << 20U;
+
+// A named pipe would be waited for: by a daemon at SIGHUP, and before it submits a request, for as long as nobody writes.
+Descriptor open_configuration(const std::filesystem::path& file) {
+  return open_trusted(file,
+                      {.because = "it names the modules and programs that are run", .named_pipe = NamedPipe::refused});
+}
 
 // Edits (insert, delete, replace) that make one word of the other: for "did you mean".
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -79,9 +86,16 @@ void Document::State::raise() {
 }
 
 Document Document::read(const std::filesystem::path& file) {
-  const Descriptor fd = open_trusted(file, {"it names the modules and programs that are run"});
+  const Descriptor fd = open_configuration(file);
   const Bytes content = read_all(fd.get(), file, kLargestFile);
-  return parse(as_text(content), file.string(), std::filesystem::absolute(file).parent_path());
+  Document document = parse(as_text(content), file.string(), std::filesystem::absolute(file).parent_path());
+  struct stat status {};
+  document.state_->is_read_once = ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode);
+  return document;
+}
+
+Bytes Document::sha256_of(const std::filesystem::path& file) {
+  return hsmbridge::sha256(read_all(open_configuration(file).get(), file, kLargestFile));
 }
 
 Document Document::parse(std::string_view text, std::string name, std::filesystem::path folder) {
@@ -99,6 +113,10 @@ Section Document::root() const {
 
 const Bytes& Document::sha256() const {
   return state_->sha256;
+}
+
+bool Document::is_read_once() const {
+  return state_->is_read_once;
 }
 
 void Document::finish() {

@@ -31,15 +31,19 @@ class Section;
 // at once by `finish`, each with file, line and column: who mends a file wants to see everything that is wrong with it.
 class Document {
  public:
-  // Throws what read_file throws, and denied for a file that everybody may write: it names modules and programs to
-  // load.
+  // Throws what read_file throws, denied for a file that everybody may write (it names modules and programs to load),
+  // and invalid_input for a named pipe, which would be waited for.
   static Document read(const std::filesystem::path& file);
+  // SHA-256 of the text that is there now. Throws what `read` throws before it parses.
+  static Bytes sha256_of(const std::filesystem::path& file);
   // `name` stands in messages, `folder` is what relative paths start from.
   static Document parse(std::string_view text, std::string name, std::filesystem::path folder);
 
   Section root() const;
   // SHA-256 of the text that was parsed: by it a file that was changed since is known.
   const Bytes& sha256() const;
+  // Whether it was a pipe that this process was handed: there is no text to compare with later.
+  bool is_read_once() const;
   // Throws one invalid_input with every problem found, in the order of the file: one line each in the message, and one
   // detail "problem" each. Afterwards a section that reports a problem late throws by itself.
   void finish();

@@ -42,6 +42,7 @@ struct Document::State {
   std::string name;
   std::filesystem::path folder;
   Bytes sha256;  // of the text
+  bool is_read_once = false;
   Section::Node root;
   std::vector<Problem> problems;
   bool finished = false;

@@ -519,6 +519,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   root.finish();
   document.finish();
   settings.sha256 = document.sha256();
+  settings.is_read_once = document.is_read_once();
   return settings;
 }
 

@@ -168,6 +168,7 @@ struct PersonSettings {
 struct Settings {
   std::filesystem::path file;  // "" when there is no configuration
   Bytes sha256;                // of its text, as it was read
+  bool is_read_once = false;   // Document::is_read_once
   StoreSettings store;
   std::vector<TokenSettings> tokens;  // each list in the order of the file
   std::vector<ProviderSettings> providers;

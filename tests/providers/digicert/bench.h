@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace hsmbridge::test {
@@ -113,5 +114,11 @@ struct TlmPending : TlmBench {
     return provider().poll(call());
   }
 };
+
+inline const std::string kWrongForm = tlm_error("invalid_input_field", "Wrong input or input format");
+
+inline const workflow::Report& accepted(const workflow::SubmitAnswer& answer) {
+  return std::get<workflow::Accepted>(answer).report;
+}
 
 }  // namespace hsmbridge::test

@@ -1,148 +1,15 @@
 // A CA of this bridge as a provider: what it takes, what it signs, and what its answers mean.
-#include "providers/local/provider.h"
-
-#include "base/error.h"
-#include "base/file.h"
-#include "ca/crl.h"
-#include "ca/issue.h"
-#include "support/fake_clock.h"
-#include "support/memory/memory_store.h"
-#include "support/software_signer.h"
-#include "support/temp_folder.h"
-#include "x509/objects/csr.h"
-#include "x509/objects/pem.h"
+#include "ca/lint.h"
+#include "place.h"
 #include "x509/objects/signed_object.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
-#include <optional>
-#include <vector>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
-
-namespace {
-
-// A key that does what a test tells it once it is asked to sign.
-class TestKey final : public x509::Signer {
- public:
-  TestKey(SoftwareSigner& key, std::vector<Bytes>& signed_bytes, std::function<void()> before)
-      : key_(key), signed_(signed_bytes), before_(std::move(before)) {}
-  const Bytes& subject_public_key_info() const override { return key_.subject_public_key_info(); }
-  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
-    signed_.emplace_back(to_be_signed.begin(), to_be_signed.end());
-    if (before_) before_();
-    return key_.sign(to_be_signed, algorithm);
-  }
-
- private:
-  SoftwareSigner& key_;
-  std::vector<Bytes>& signed_;
-  const std::function<void()> before_;
-};
-
-// A self-signed CA, its file, and an order at it.
-struct Place {
-  TempFolder folder;
-  FakeClock clock;
-  MemoryStore store{clock};
-  SoftwareSigner key{"ec:P-256"};
-  SoftwareSigner leaf{"ec:P-256"};
-  std::vector<Bytes> signed_bytes;
-  std::vector<Json> facts;
-  std::function<void()> before;   // the key signs
-  std::function<void()> opening;  // it is opened
-  std::function<SerialNumbers&()> serials = [this]() -> SerialNumbers& { return store; };
-  std::string spent;  // the word for the CA's key
-  local::Settings settings;
-  std::optional<local::LocalProvider> provider;
-  Order order;
-  const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm("ecdsa-sha256");
-  std::string other_stores;  // "ISSUER SERIAL" of a certificate that another store made
-
-  Place() {
-    settings.name = "issuing";
-    settings.certificate = folder / "issuing.pem";
-    settings.key = {"ca", "issuing-2026"};
-    ca::Profile profile;
-    profile.name = "tls";
-    profile.key_usage = x509::KeyUsages{x509::KeyUsage::digital_signature};
-    profile.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
-    settings.profiles = {{profile, {"server"}}};
-    settings.root = local::Settings::Root{{x509::Name::parse("CN=Root"), 24h * 3650, {}, {}}, {}};
-    make();
-    write(provider->certify_itself(key.subject_public_key_info(), clock.now()));
-    signed_bytes.clear();
-    facts.clear();
-
-    x509::RequestedContent content;
-    content.content.subject = x509::Name::parse("CN=www.example.com");
-    content.content.subject_alternative_names = {x509::GeneralName::parse("dns:www.example.com")};
-    order.id = RequestId{"REQUEST"};
-    order.provider = "issuing";
-    order.profile = "server";
-    order.what = Enroll{"web", {}, content, {}};
-  }
-  void make() {
-    provider.emplace(settings,
-                     local::Dependencies{[this](Purpose, const SpkiHash& spki, const Json& said, Duration) {
-                                           if (opening) opening();
-                                           CHECK(spki == x509::spki_hash(key.subject_public_key_info()));
-                                           facts.push_back(said);
-                                           return std::make_unique<TestKey>(key, signed_bytes, before);
-                                         },
-                                         [this]() -> SerialNumbers& { return serials(); },
-                                         [this]() -> Revocations& { return store; },
-                                         [this](const Order&) { return std::vector<Bytes>{anchor}; },
-                                         [this](const SpkiHash&) { return spent; }, nullptr,
-                                         [this](const std::string& issuer, const std::string& serial) {
-                                           return other_stores == issuer + " " + serial;
-                                         }},
-                     clock);
-  }
-  void write(const Bytes& der) {
-    anchor = der;
-    write_file(settings.certificate, as_bytes(x509::certificate_to_pem(der)), FileMode::public_0644, Existing::replace);
-  }
-  Bytes csr() { return x509::create_csr(leaf, enrolment_of(order).content.content, algorithm); }
-  Draft drafted() {
-    Draft draft;
-    draft.csr = csr();
-    ProviderDraft added = provider->draft(order, draft.csr, clock.now());
-    draft.to_be_signed = std::move(added.to_be_signed);
-    draft.algorithm = std::move(added.algorithm);
-    draft.issuer = std::move(added.issuer);
-    draft.provider_state = std::move(added.provider_state);
-    draft.built_at = clock.now();
-    return draft;
-  }
-  ProviderCall call(const Draft& draft) {
-    key_of_leaf.spki = x509::spki_hash(leaf.subject_public_key_info());
-    return {order, key_of_leaf, draft, 1, nullptr, clock.now(), 1min, clock.since_boot() + 1min};
-  }
-  Error refusal(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error{ErrorKind::internal, "nothing was thrown"};
-  }
-
-  Bytes anchor;
-  Key key_of_leaf;
-};
-
-template <class Answer>
-const Answer& as(const SubmitAnswer& answer) {
-  REQUIRE(std::holds_alternative<Answer>(answer));
-  return std::get<Answer>(answer);
-}
-
-}  // namespace
 
 TEST_CASE_METHOD(Place, "a frozen draft is signed once, and its certificate is what was frozen") {
   const Draft draft = drafted();
@@ -378,6 +245,26 @@ TEST_CASE_METHOD(Place, "nobody gets a CA of the name of this one") {
   CHECK(reasons.front().find("it has the name of the CA \"CN=Root\" and another key") == 0);
 }
 
+TEST_CASE_METHOD(Place, "whom a profile lets sign CRLs gets no other CA's name, whether it was asked for or is given") {
+  SoftwareSigner elsewhere{"ec:P-256"};
+  const auto& spki = elsewhere.subject_public_key_info();
+  const Bytes tbs = ca::root_to_be_signed({x509::Name::parse("CN=Elsewhere"), 24h, {}, {}}, algorithm, spki,
+                                          x509::random_serial(), clock.now());
+  others = {x509::assemble_certificate(tbs, algorithm, elsewhere.sign(tbs, algorithm), spki)};
+  ca::Profile& rules = settings.profiles.front().rules;
+  rules.key_usage = x509::KeyUsages{x509::KeyUsage::digital_signature, x509::KeyUsage::crl_sign};
+  rules.extended_key_usage.clear();
+  make();
+  x509::Content& content = std::get<Enroll>(order.what).content.content;
+  if (GENERATE(true, false)) content.key_usage = rules.key_usage;
+  content.subject = x509::Name::parse("CN=Nobody");
+  CHECK(provider->check(call(drafted())) == std::vector<std::string>{});
+  content.subject = x509::Name::parse("CN=ELSEWHERE");
+  const auto reasons = provider->check(call(drafted()));
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons.front().find("it has the name of the CA \"CN=Elsewhere\" and another key") == 0);
+}
+
 TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is refused for good") {
   std::get<Enroll>(order.what).content.content.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
   const Draft draft = drafted();
@@ -470,193 +357,6 @@ TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {
   CHECK(error.hint() == "make the CA: hsmbridge ca init issuing");
   CHECK(provider->view().obstacles.size() == 1);
   CHECK_FALSE(provider->view().certificate);
-}
-
-// ---- revocation and CRLs --------------------------------------------------------------------------------------------
-
-namespace {
-
-struct Publishing : Place {
-  Publishing() {
-    settings.crl = local::Settings::Crl{folder / "issuing.crl", "http://ca.example.com/issuing.crl", 24h * 4};
-    make();
-  }
-  Bytes issued() {
-    const Draft draft = drafted();
-    const SubmitAnswer answer = provider->submit(call(draft));
-    return provider->certificate_in(call(draft), *as<Accepted>(answer).report.result).certificate;
-  }
-  // What a revocation of it says to the provider.
-  SubmitAnswer revoke(const Bytes& der, const std::string& reason = "keyCompromise") {
-    revocation.id = RequestId{"REVOCATION"};
-    revocation.provider = "issuing";
-    revocation.what = Revoke{{hex(sha256(der)), der, {}, "", ProviderReference("ref"), ""}, reason};
-    return provider->submit(revocation_call());
-  }
-  ProviderCall revocation_call() { return {revocation, no_key, no_draft, 1, nullptr, clock.now(), 1min}; }
-  x509::CertificateList crl() const { return x509::parse_crl(read_file(settings.crl->file)); }
-
-  Order revocation;
-  Key no_key;
-  Draft no_draft;
-};
-
-}  // namespace
-
-TEST_CASE_METHOD(Publishing,
-                 "what is revoked is on the next CRL with its reason, and stays until one CRL after its end") {
-  const Bytes der = issued();
-  const auto certificate = x509::parse_certificate(der);
-  CHECK(provider->publish_crl("", clock.now()).entries == 0);
-  CHECK(as<Accepted>(revoke(der)).report.status == RequestStatus::done);
-  clock.advance(1h);
-  const MadeCrl second = provider->publish_crl("", clock.now());
-  CHECK(second.crl.number == 2);
-  REQUIRE(crl().tbs.revoked.size() == 1);
-  CHECK(crl().tbs.revoked.front().serial == certificate.serial());
-  CHECK(crl().tbs.revoked.front().reason == 1U);
-  CHECK(crl().tbs.next_update == second.crl.next_update);
-  clock.advance(certificate.tbs.validity.not_after - clock.now() + 1s);
-  CHECK(provider->publish_crl("", clock.now()).entries == 1);
-  clock.advance(1h);
-  CHECK(provider->publish_crl("", clock.now()).entries == 0);
-  CHECK(ca::crl_number_of(read_file(settings.crl->file), x509::parse_certificate(anchor)) == 4);
-}
-
-TEST_CASE_METHOD(Publishing, "what ended before the last CRL is said to be on none, and is on none") {
-  const Bytes der = issued();
-  const Instant end = x509::parse_certificate(der).tbs.validity.not_after;
-  clock.advance(end - clock.now() + 1s);
-  const auto word = [&] { return as<Accepted>(revoke(der)).report.message; };
-  SECTION("no CRL is out yet") {
-    CHECK(word() == "it is on the next CRL: hsmbridge ca crl issuing");
-  }
-  SECTION("the last one is later than its end") {
-    provider->publish_crl("", clock.now());
-    CHECK(word() == "it ended " + rfc3339(end) + ", before the last CRL, and is on no CRL");
-    clock.advance(1h);
-    CHECK(provider->publish_crl("", clock.now()).entries == 0);
-  }
-}
-
-TEST_CASE_METHOD(Publishing,
-                 "a revocation is found again after a lost answer, and another CA's certificate is refused") {
-  const Bytes der = issued();
-  revocation.what = Revoke{{hex(sha256(der)), der, {}, "", {}, ""}, "superseded"};
-  CHECK(std::holds_alternative<Absent>(provider->look_up(revocation_call())));
-  as<Accepted>(revoke(der, "superseded"));
-  CHECK(std::holds_alternative<Found>(provider->look_up(revocation_call())));
-  CHECK(provider->check(revocation_call()).empty());
-  Publishing other;
-  const Bytes foreign = other.issued();
-  CHECK(as<RefusedForGood>(revoke(foreign)).error.kind() == ErrorKind::refused);
-  CHECK(provider->check(revocation_call()).size() == 1);
-  // With a key that the CA had before, and a number that it took: its own.
-  const auto certificate = x509::parse_certificate(foreign);
-  REQUIRE(store.take_serial(
-      {hex(sha256(certificate.issuer().der())), x509::serial_text(certificate.serial()), "", clock.now()}));
-  CHECK(provider->check(revocation_call()).empty());
-  CHECK(as<Accepted>(revoke(foreign)).report.status == RequestStatus::done);
-}
-
-TEST_CASE_METHOD(Publishing, "what was revoked before stays as it was written down, and that is said") {
-  const Bytes der = issued();
-  as<Accepted>(revoke(der, "superseded"));
-  as<Accepted>(revoke(der, "superseded"));  // the same order again, whose answer was lost
-  revocation.id = RequestId{"ANOTHER"};
-  revocation.what = Revoke{{hex(sha256(der)), der, {}, "", ProviderReference("ref"), ""}, "keyCompromise"};
-  const SubmitAnswer again = provider->submit(revocation_call());
-  CHECK(as<Accepted>(again).report.message.find("it was revoked before: ") == 0);
-  CHECK(as<Accepted>(again).report.message.find("reason superseded, and that stays") != std::string::npos);
-  const auto certificate = x509::parse_certificate(der);
-  CHECK(store.revocation(hex(sha256(certificate.issuer().der())), x509::serial_text(certificate.serial()))
-            .value()
-            .reason == 4);
-}
-
-TEST_CASE_METHOD(Publishing, "where a newer CRL is out no number is taken") {
-  provider->publish_crl("", clock.now());
-  const Instant now = clock.now();
-  const auto issuer = x509::parse_certificate(anchor);
-  const ca::CrlFields fields{7, now, now + 24h, {}};
-  const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
-  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
-  for (int tries = 0; tries < 10; ++tries) {
-    const Error error = refusal([&] { provider->publish_crl("", now); });
-    CHECK(error.kind() == ErrorKind::conflict);
-    CHECK(error.message().find("has the CRL number 7") != std::string::npos);
-  }
-  CHECK(read_file(settings.crl->file) == newer);
-  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), 0, now) == 2);
-}
-
-TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its time, nor the file of somebody else") {
-  provider->publish_crl("", clock.now());
-  const Bytes first = read_file(settings.crl->file);
-  const Instant now = clock.now();
-  CHECK(refusal([&] { provider->publish_crl("", now - 1h); }).kind() == ErrorKind::conflict);
-  // A newer one that another store published.
-  const auto issuer = x509::parse_certificate(anchor);
-  const Bytes newer =
-      ca::signed_crl(ca::crl_to_be_signed({99, now, now + 24h, {}}, issuer, algorithm), issuer, key, algorithm, now);
-  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
-  const Error conflict = refusal([&] { provider->publish_crl("", now); });
-  CHECK(conflict.kind() == ErrorKind::conflict);
-  CHECK(conflict.message().find("has the CRL number 99") != std::string::npos);
-  CHECK(read_file(settings.crl->file) == newer);
-  write_file(settings.crl->file, as_bytes("<html>"), FileMode::public_0644, Existing::replace);
-  CHECK(refusal([&] { provider->publish_crl("", now); }).message().find("is not a CRL of CN=Root") !=
-        std::string::npos);
-  CHECK(read_file(settings.crl->file) == Bytes(as_bytes("<html>").begin(), as_bytes("<html>").end()));
-  // A number that was taken for nothing is not given again.
-  write_file(settings.crl->file, first, FileMode::public_0644, Existing::replace);
-  const auto lost = store.take_crl_number(hex(sha256(issuer.subject().der())), 1, now);
-  CHECK(provider->publish_crl("", now).crl.number == lost.value() + 1);
-}
-
-TEST_CASE_METHOD(Publishing,
-                 "a CRL that revokes what the store does not know is not replaced, however often it is tried") {
-  provider->publish_crl("", clock.now());
-  const Instant now = clock.now();
-  const auto issuer = x509::parse_certificate(anchor);
-  const ca::CrlFields fields{3, now, now + 24h, {{Bytes{0x11, 0x22}, now, 1}}};
-  const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
-  write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
-  for (int tries = 0; tries < 5; ++tries) {
-    const Error error = refusal([&] { provider->publish_crl("", now); });
-    CHECK(error.kind() == ErrorKind::conflict);
-    CHECK(error.message().find("this store knows nothing of that") != std::string::npos);
-  }
-  CHECK(read_file(settings.crl->file) == newer);
-  CHECK(store.take_crl_number(hex(sha256(issuer.subject().der())), 0, now) == 2);
-}
-
-TEST_CASE_METHOD(Publishing, "where the last CRL is gone none is published before it is put back") {
-  provider->publish_crl("", clock.now());
-  const Bytes last = read_file(settings.crl->file);
-  std::filesystem::remove(settings.crl->file);
-  const Error error = refusal([&] { provider->publish_crl("", clock.now()); });
-  CHECK(error.kind() == ErrorKind::conflict);
-  CHECK(error.hint().find("put the last CRL (DER) back at ") == 0);
-  write_file(settings.crl->file, last, FileMode::public_0644, Existing::replace);
-  CHECK(provider->publish_crl("", clock.now()).crl.number == 2);
-}
-
-TEST_CASE_METHOD(Publishing, "while one process publishes no other one does") {
-  before = [this] {
-    before = nullptr;
-    CHECK(refusal([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::unavailable);
-  };
-  CHECK(provider->publish_crl("", clock.now()).crl.number == 1);
-  CHECK_FALSE(before);
-}
-
-TEST_CASE_METHOD(Publishing, "a CRL that is due is told") {
-  CHECK(provider->view().crls.at(0).overdue);
-  provider->publish_crl("", clock.now());
-  CHECK_FALSE(provider->view().crls.at(0).overdue);
-  clock.advance(24h * 4);
-  CHECK(provider->view().crls.at(0).overdue);
 }
 
 TEST_CASE_METHOD(Place,

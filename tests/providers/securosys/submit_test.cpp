@@ -166,3 +166,24 @@ TEST_CASE("a certificate to be signed that was approved is not certified by its 
   CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
   CHECK(bench.transport->sent.empty());
 }
+
+TEST_CASE("a CSR that the TSB was to certify is drafted again where it is to sign a certificate now") {
+  TsbBench bench(Mode::certificate);
+  bench.settings.generation = Generation::modern;
+  bench.freeze();
+  REQUIRE(bench.draft.to_be_signed.empty());
+  bench.settings.mode = Mode::raw_signature;
+  bench.made.reset();
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  REQUIRE(std::holds_alternative<NotAccepted>(answer));
+  CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+  CHECK(bench.transport->sent.empty());
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.outdated() == "the draft holds no TBSCertificate (it was made for another mode)");
+
+  bench.freeze();
+  CHECK(bench.check().empty());
+  bench.transport->then(201, R"({"signRequestId":")" + std::string(kId) + "\"}");
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  CHECK(bench.transport->lines().back() == "POST /v1/sign");
+}

@@ -156,7 +156,10 @@ TEST_CASE_METHOD(Files, "a pipe with a name is as good as its folder and its mod
   const std::filesystem::path pipe = file.parent_path() / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK_NOTHROW(expect_trusted(pipe, kRule));
+  const TrustRule no_pipe{.because = kRule.because, .named_pipe = NamedPipe::refused};
+  CHECK(refusal([&] { expect_trusted(pipe, no_pipe); }).message() == pipe.string() + " is a named pipe, not a file");
   mode(pipe, 0666);
+  CHECK(refusal([&] { expect_trusted(pipe, no_pipe); }).kind() == ErrorKind::denied);
   CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
   mode(pipe, 0600);
   mode(file.parent_path(), 0777);
@@ -193,7 +196,9 @@ TEST_CASE_METHOD(Files, "a file that the process was handed open is judged where
 TEST_CASE_METHOD(Files, "a pipe that the process was handed is read") {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
+  const TrustRule no_named_one{.because = kRule.because, .named_pipe = NamedPipe::refused};
   CHECK(open_trusted("/dev/fd/" + std::to_string(ends[0]), kRule).valid());
+  CHECK(open_trusted("/dev/fd/" + std::to_string(ends[0]), no_named_one).valid());
   ::close(ends[0]);
   ::close(ends[1]);
 }

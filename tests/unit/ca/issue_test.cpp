@@ -102,6 +102,27 @@ TEST_CASE("a CA with the name of another one that is not above it, and another k
   CHECK(ca::check_to_be_signed(beside, desk.issuer(), desk.above(), kNow).reasons.empty());
 }
 
+TEST_CASE("who may sign CRLs and is no CA has no other CA's name either") {
+  Desk desk;
+  const Entity elsewhere{authority("CN=Elsewhere")};
+  const auto reasons = [&](const std::string& name, x509::KeyUsages usages) {
+    desk.requested.content = x509::Content{};
+    desk.requested.content.subject = x509::Name::parse(name);
+    desk.requested.content.key_usage = usages;
+    desk.csr = x509::create_csr(desk.key, desk.requested.content, desk.terms.algorithm);
+    const Bytes draft = desk.drafted();
+    ca::Draft judged{draft, desk.csr, "ecdsa-sha256", kNow};
+    judged.others = {*elsewhere.certificate};
+    return ca::check_to_be_signed(judged, desk.issuer(), desk.above(), kNow).reasons;
+  };
+  const std::string end = " and another key: what it signs would pass for that CA's (RFC 5280 §6.3.3)";
+  const x509::KeyUsages crls{x509::KeyUsage::digital_signature, x509::KeyUsage::crl_sign};
+  CHECK(reasons("CN=elsewhere", crls) == std::vector<std::string>{"it has the name of the CA \"CN=Elsewhere\"" + end});
+  CHECK(reasons("CN=Root", crls) == std::vector<std::string>{"it has the name of the CA \"CN=Root\"" + end});
+  CHECK(reasons("CN=Nobody", crls).empty());
+  CHECK(reasons("CN=Elsewhere", x509::KeyUsages{x509::KeyUsage::digital_signature}).empty());
+}
+
 TEST_CASE("a draft that waited for half of its life is outdated") {
   const Desk desk;
   const Bytes draft = desk.drafted();

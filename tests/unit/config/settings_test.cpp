@@ -5,6 +5,7 @@
 #include "support/variable.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -345,9 +346,36 @@ TEST_CASE("a configuration that everybody may change is denied") {
   const Settings settings = read_settings(file);
   CHECK(settings.file == file);
   CHECK(settings.sha256 == sha256(read_file(file)));
+  CHECK(Document::sha256_of(file) == settings.sha256);
+  CHECK_FALSE(settings.is_read_once);
   CHECK(settings.token("").module == folder.path() / "m.so");
   REQUIRE(::chmod(file.c_str(), 0646) == 0);
   CHECK(thrown([&] { read_settings(file); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("a named pipe is not taken as a configuration, and not waited for") {
+  const test::TempFolder folder;
+  const fs::path pipe = folder / "c.yaml";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  ::alarm(20);  // who waits for a writer waits for ever
+  for (const Error& refused : {thrown([&] { read_settings(pipe); }), thrown([&] { Document::sha256_of(pipe); })}) {
+    CHECK(refused.kind() == ErrorKind::invalid_input);
+    CHECK(refused.message() == pipe.string() + " is a named pipe, not a file");
+  }
+  ::alarm(0);
+}
+
+TEST_CASE("a pipe that the process was handed is a configuration that is read once") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const std::string_view text = "store: {path: /s.db}\n";
+  REQUIRE(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  ::close(ends[1]);
+  const Settings settings = read_settings("/dev/fd/" + std::to_string(ends[0]));
+  ::close(ends[0]);
+  CHECK(settings.store.path == "/s.db");
+  CHECK(settings.sha256 == sha256(as_bytes(text)));
+  CHECK(settings.is_read_once);
 }
 
 TEST_CASE("what a CSR may decide is named in a profile and nothing else is known") {

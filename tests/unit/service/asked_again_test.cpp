@@ -63,6 +63,39 @@ TEST_CASE_METHOD(Copy, "what wants approvals and was not begun is approved again
   CHECK(name_of(state(planned)) == StateName::submitting);
 }
 
+TEST_CASE_METHOD(Copy,
+                 "what was frozen and not checked yet is drafted again, so that no vote of the lost store counts") {
+  const auto frozen = [&](const std::string& id, bool approval) {
+    Order order = order_of(id, clock.now());
+    if (approval) order.approval = terms(1);
+    create(*store, order);
+    take(*store, order.id, KeyReady{key_of_test()}, clock.now());
+    take(*store, order.id, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
+    take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
+    REQUIRE(name_of(state(order)) == StateName::prepared);
+    return order;
+  };
+  const Order order = frozen("A", true);
+  const Order free = frozen("B", false);
+  // The lost store had gone on, and alice had voted there.
+  const State lost = step_of(store->find(order.id).value(), DraftAccepted{}, clock.now()).decision.next;
+  const std::string vote = approved_by("alice", order, *prepared_of(lost), clock.now()).approval.evidence;
+  const auto against = [&](const State& now) {
+    return against_vote(order, *prepared_of(now), vote, "alice", approval::Decision::approved, clock.now());
+  };
+  CHECK(against(lost).empty());
+
+  CHECK(service::ask_again(*store, "uid:ann", {}, clock.now()) == 1);
+  CHECK(name_of(state(free)) == StateName::prepared);
+  REQUIRE(name_of(state(order)) == StateName::preparing);
+  clock.advance(1s);
+  take(*store, order.id, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
+  take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
+  take(*store, order.id, DraftAccepted{}, clock.now());
+  REQUIRE(name_of(state(order)) == StateName::awaiting_local_approval);
+  CHECK_FALSE(against(state(order)).empty());
+}
+
 TEST_CASE_METHOD(Copy, "what moves while others are asked is approved again too, and what ends is left alone") {
   const Order commanded = make("A", true);
   take(*store, commanded.id, yes(commanded), clock.now());

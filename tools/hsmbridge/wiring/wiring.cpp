@@ -2,7 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/trust.h"
 #include "net/transport.h"
@@ -352,10 +351,8 @@ void tell_changed(const std::filesystem::path& file, const Bytes& now) {
 
 // A process that runs for months must not release what the people that are named now would not.
 void Wiring::expect_configuration_as_read() const {
-  std::error_code unknown;
-  // A pipe that was handed over is read once.
-  if (settings_->file.empty() || std::filesystem::is_fifo(settings_->file, unknown)) return;
-  const Bytes now = sha256(read_file(settings_->file));
+  if (settings_->file.empty() || settings_->is_read_once) return;
+  const Bytes now = config::Document::sha256_of(settings_->file);
   if (now == settings_->sha256) return;
   tell_changed(settings_->file, now);
   throw Error{
