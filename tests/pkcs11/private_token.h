@@ -3,11 +3,11 @@
 #include "base/error.h"
 #include "pkcs11/keys/signer.h"
 #include "pkcs11/token/token.h"
+#include "support/error_of.h"
 #include "support/faulty_module/faults.h"
 #include "support/softhsm/softhsm.h"
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,17 +78,6 @@ class UsesSeen {
   std::vector<Use> uses;
   bool refusing = false;
 };
-
-// The kind and text of what `work` throws, for exact comparison; fails the test when it throws nothing.
-template <class Work>
-Error error_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  throw std::logic_error("an Error was expected and nothing was thrown");
-}
 
 std::vector<std::string> details(const Error& error, std::string_view name);
 

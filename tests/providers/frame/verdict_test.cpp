@@ -1,6 +1,7 @@
 #include "providers/verdict.h"
 
 #include "orchard.h"
+#include "support/error_of.h"
 #include "support/fake_transport.h"
 
 #include <catch2/catch.hpp>
@@ -19,6 +20,7 @@ struct Taken {
   std::string body;
 };
 using Verdict = std::variant<Taken, NotAccepted, RefusedForGood, OutcomeUnknown>;
+using hsmbridge::test::error_of;
 enum class Means { taken, not_accepted, refused, unknown };
 
 Answer answer(const net::Exchange& exchange, const Dialect& dialect = orchard::dialect()) {
@@ -37,15 +39,6 @@ std::string fault(const std::string& word) {
   return R"({"fault":")" + word + R"(","text":"so it is"})";
 }
 
-template <class Call>
-Error error_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {ErrorKind::internal, "no error"};
-}
 Error trouble(const net::Exchange& exchange) {
   return error_of([&] { answer(exchange).success(); });
 }

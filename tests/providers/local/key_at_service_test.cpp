@@ -6,6 +6,7 @@
 #include "service/authorities/authorities.h"
 #include "service/authorities/crl_request.h"
 #include "service/requests/requests.h"
+#include "support/error_of.h"
 #include "support/fake_clock.h"
 #include "support/memory/memory_store.h"
 #include "support/software_signer.h"
@@ -152,14 +153,6 @@ struct Place {
     return {IssuedSignature{octets}, octets};
   }
   std::string issuer_id() const { return hex(sha256(x509::Name::parse("CN=Issuing").der())); }
-  Error refusal(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error{ErrorKind::internal, "nothing was thrown"};
-  }
 };
 
 }  // namespace
@@ -212,7 +205,7 @@ TEST_CASE_METHOD(Place,
 
 TEST_CASE_METHOD(Place, "the rules of the CA hold before the service is asked for anything") {
   std::get<Enroll>(order.what).content.content.extended_key_usage = {x509::parse_extended_key_usage("codeSigning")};
-  CHECK(refusal([&] { drafted(); }).message().find("does not permit the extended key usage codeSigning") !=
+  CHECK(error_of([&] { drafted(); }).message().find("does not permit the extended key usage codeSigning") !=
         std::string::npos);
   std::get<Enroll>(order.what).content.content.extended_key_usage.clear();
   const Draft draft = drafted();
@@ -230,10 +223,10 @@ TEST_CASE_METHOD(Place, "the rules of the CA hold before the service is asked fo
 TEST_CASE_METHOD(Place, "a key at the service that is not the certificate's is found before people approve") {
   const Draft draft = drafted();
   service->key = leaf.subject_public_key_info();
-  const Error error = refusal([&] { provider->check(call(draft)); });
+  const Error error = error_of([&] { provider->check(call(draft)); });
   CHECK(error.kind() == ErrorKind::conflict);
   CHECK(error.message().find("key issuing-2026 at provider tsb is not the key of ") == 0);
-  CHECK(refusal([&] { provider->test(); }).kind() == ErrorKind::conflict);
+  CHECK(error_of([&] { provider->test(); }).kind() == ErrorKind::conflict);
   service->key.reset();  // it does not tell
   CHECK(provider->check(call(draft)).empty());
   CHECK(provider->test().back().find("whether it is the certificate's is not shown there") != std::string::npos);
@@ -247,7 +240,7 @@ TEST_CASE_METHOD(Place, "it is known where the key is, and that no token has it"
   CHECK(own.token.empty());
   CHECK(own.certified == x509::spki_hash(key.subject_public_key_info()));
   CHECK(provider->view().key_provider == "tsb");
-  CHECK(refusal([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::internal);
+  CHECK(error_of([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::internal);
 }
 
 // ---- CRLs -----------------------------------------------------------------------------------------------------------
@@ -302,10 +295,10 @@ TEST_CASE_METHOD(Place, "a CRL is published once however often a process dies on
 TEST_CASE_METHOD(Place, "a CRL whose signature is somebody else's is not published") {
   const Draft draft = drafted_crl();
   const Bytes other = leaf.sign(draft.to_be_signed, algorithm);
-  CHECK(refusal([&] {
+  CHECK(error_of([&] {
           provider->publish_signed(call(draft), {IssuedSignature{other}, other});
         }).kind() == ErrorKind::corrupt);
-  CHECK(refusal([&] {
+  CHECK(error_of([&] {
           provider->publish_signed(call(draft), {IssuedSignature{}, Bytes{1}});
         }).kind() == ErrorKind::corrupt);
   CHECK_FALSE(std::filesystem::exists(settings.crl->file));
@@ -316,13 +309,13 @@ TEST_CASE_METHOD(Place, "a CRL never takes the place of a newer one, and what is
   const Draft first = drafted_crl();
   const Draft second = drafted_crl();
   provider->publish_signed(call(second), signature_of(second));
-  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(first)); })));
-  const Error late = refusal([&] { provider->publish_signed(call(first), signature_of(first)); });
+  CHECK(says_draft_is_outdated(error_of([&] { provider->check(call(first)); })));
+  const Error late = error_of([&] { provider->publish_signed(call(first), signature_of(first)); });
   CHECK(late.kind() == ErrorKind::conflict);
   CHECK(late.message().find("number 2 is out already") != std::string::npos);
   const Draft third = drafted_crl();
   write_file(settings.crl->file, as_bytes("<html>"), FileMode::public_0644, Existing::replace);
-  CHECK(refusal([&] { provider->publish_signed(call(third), signature_of(third)); }).kind() == ErrorKind::conflict);
+  CHECK(error_of([&] { provider->publish_signed(call(third), signature_of(third)); }).kind() == ErrorKind::conflict);
   CHECK(to_text(read_file(settings.crl->file)) == "<html>");
 }
 
@@ -330,14 +323,14 @@ TEST_CASE_METHOD(Place,
                  "a CRL that has waited past its end is not handed over, and one that is too long takes no number") {
   const Draft draft = drafted_crl();
   clock.advance(24h * 4);
-  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(error_of([&] { provider->check(call(draft)); })));
   const SubmitAnswer answer = provider->submit(call(draft));
   REQUIRE(std::holds_alternative<NotAccepted>(answer));
   CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
   for (int i = 0; i < 2000; ++i) {
     store.revoke({issuer_id(), hex(x509::random_serial()), 4, clock.now(), clock.now() + 24h * 90, "OTHER"});
   }
-  const Error error = refusal([&] { drafted_crl(); });
+  const Error error = error_of([&] { drafted_crl(); });
   CHECK(error.kind() == ErrorKind::refused);
   CHECK(error.message().find("a CRL with 2000 revoked has ") == 0);
   CHECK(store.take_crl_number(issuer_id(), 0, clock.now()) == 2);
@@ -401,8 +394,8 @@ TEST_CASE_METHOD(Place, "a CRL at the URL that this store knows nothing of keeps
   provider->publish_signed(call(draft), signature_of(draft));
   const Draft waits = drafted_crl();
   at_url = foreign(7);
-  CHECK(refusal([&] { drafted_crl(); }).message().find("gives CRL number 7") != std::string::npos);
-  const Error late = refusal([&] { provider->publish_signed(call(waits), signature_of(waits)); });
+  CHECK(error_of([&] { drafted_crl(); }).message().find("gives CRL number 7") != std::string::npos);
+  const Error late = error_of([&] { provider->publish_signed(call(waits), signature_of(waits)); });
   CHECK(late.kind() == ErrorKind::conflict);
   CHECK(store.last_crl(issuer_id(), "")->number == 1);
   CHECK(store.take_crl_number(issuer_id(), 0, clock.now()) == 3);
@@ -415,7 +408,7 @@ TEST_CASE_METHOD(Place, "a CA that was elsewhere certifies nothing before it is 
       ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, clock.now());
   SECTION("its CRL is in the file") {
     write_file(settings.crl->file, crl, FileMode::public_0644, Existing::refuse);
-    const Error error = refusal([&] { drafted(); });
+    const Error error = error_of([&] { drafted(); });
     CHECK(error.kind() == ErrorKind::conflict);
     CHECK(error.message().find("holds CRL number 41 of the CA issuing") != std::string::npos);
     CHECK(error.hint().find("hsmbridge ca adopt issuing") != std::string::npos);
@@ -424,7 +417,7 @@ TEST_CASE_METHOD(Place, "a CA that was elsewhere certifies nothing before it is 
     settings.crl->url = "http://ca.example.com/issuing.crl";
     make();
     at_url = net::Response{200, {}, to_text(crl)};
-    const Error error = refusal([&] { drafted(); });
+    const Error error = error_of([&] { drafted(); });
     CHECK(error.message().find("the CA issuing was elsewhere before") != std::string::npos);
     CHECK(error.hint().find("hsmbridge ca adopt issuing") != std::string::npos);
   }
@@ -441,12 +434,12 @@ TEST_CASE_METHOD(Place, "a CRL after one of the future is asked for by name alon
   const Draft first = drafted_crl();
   provider->publish_signed(call(first), signature_of(first));
   clock.set_wall(now);
-  const Error error = refusal([&] { drafted_crl(); });
+  const Error error = error_of([&] { drafted_crl(); });
   CHECK(error.kind() == ErrorKind::conflict);
   CHECK(error.hint().find("--clock-was-ahead") != std::string::npos);
   // Of another one than the person was shown it is not.
   order.what = IssueCrl{now + 24h * 29};
-  CHECK(refusal([&] { provider->draft(order, {}, clock.now()); }).kind() == ErrorKind::conflict);
+  CHECK(error_of([&] { provider->draft(order, {}, clock.now()); }).kind() == ErrorKind::conflict);
   order.what = IssueCrl{now + 24h * 30};
   const ProviderDraft added = provider->draft(order, {}, clock.now());
   CHECK(added.notes.back().find("it follows one of " + rfc3339(now + 24h * 30)) == 0);

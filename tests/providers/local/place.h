@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "ca/issue.h"
 #include "providers/local/provider.h"
+#include "support/error_of.h"
 #include "support/fake_clock.h"
 #include "support/memory/memory_store.h"
 #include "support/software_signer.h"
@@ -123,15 +124,6 @@ struct Place {
     key_of_leaf.spki = x509::spki_hash(leaf.subject_public_key_info());
     return {order, key_of_leaf, draft, 1, nullptr, clock.now(), 1min, clock.since_boot() + 1min};
   }
-  Error refusal(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error{ErrorKind::internal, "nothing was thrown"};
-  }
-
   Bytes anchor;
   Key key_of_leaf;
 };

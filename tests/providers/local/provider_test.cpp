@@ -58,7 +58,7 @@ TEST_CASE_METHOD(Place, "a number is taken before anything is built, and one tha
     std::optional<ca::OtherThanAuthority> other_than_authority(const std::string&, Instant) override { return {}; }
   } never;
   serials = [&]() -> SerialNumbers& { return never; };
-  CHECK(refusal([&] { drafted(); }).message().find("were taken before under CN=Root") != std::string::npos);
+  CHECK(error_of([&] { drafted(); }).message().find("were taken before under CN=Root") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Place, "a signature whose outcome is not known is made again over the same frozen bytes") {
@@ -95,20 +95,20 @@ TEST_CASE_METHOD(Place, "a key that cannot be opened or is not allowed to sign s
 
 TEST_CASE_METHOD(Place, "a request that the profile does not permit is refused before anything is signed") {
   std::get<Enroll>(order.what).content.content.extended_key_usage = {x509::parse_extended_key_usage("OCSPSigning")};
-  const Error error = refusal([&] { drafted(); });
+  const Error error = error_of([&] { drafted(); });
   CHECK(error.kind() == ErrorKind::refused);
   CHECK(error.message() ==
         "the CA does not certify what is requested:\n"
         "  - profile tls does not permit the extended key usage OCSPSigning");
   order.profile = "other";
-  CHECK(refusal([&] { drafted(); }).message() == "provider issuing has no profile for requests of the profile other");
+  CHECK(error_of([&] { drafted(); }).message() == "provider issuing has no profile for requests of the profile other");
   CHECK(signed_bytes.empty());
 }
 
 TEST_CASE_METHOD(Place, "a certificate that the linter objects to is refused with the rule and its reference") {
   settings.profiles.front().rules.rules = {ca::Rules::cabf_tls};
   make();
-  const Error error = refusal([&] { drafted(); });
+  const Error error = error_of([&] { drafted(); });
   CHECK(error.kind() == ErrorKind::refused);
   CHECK(error.message().find("cabf-tls-policy (BR 7.1.2.7.9): ") != std::string::npos);
   CHECK(error.message().find("cabf-tls-status (BR 7.1.2.11.2): ") != std::string::npos);
@@ -123,7 +123,7 @@ TEST_CASE_METHOD(Place, "who linted a draft is kept with it, and a draft that wa
   settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280"}}};
   make();
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
-  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(error_of([&] { provider->check(call(draft)); })));
   const Draft twice = drafted();
   CHECK(twice.provider_state.find(" of RFC5280\"") != std::string::npos);
   as<Accepted>(provider->submit(call(twice)));
@@ -132,12 +132,12 @@ TEST_CASE_METHOD(Place, "who linted a draft is kept with it, and a draft that wa
 TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and nothing that it objects to") {
   settings.linters = {ca::ZlintSettings{"false"}};
   make();
-  const Error silent = refusal([&] { drafted(); });
+  const Error silent = error_of([&] { drafted(); });
   CHECK(silent.kind() == ErrorKind::unavailable);
   CHECK(silent.message().find("zlint gave no verdict") == 0);
 
   const auto root = [&] { provider->certify_itself(key.subject_public_key_info(), clock.now()); };
-  CHECK(refusal(root).message().find("zlint gave no verdict") == 0);
+  CHECK(error_of(root).message().find("zlint gave no verdict") == 0);
   CHECK(signed_bytes.empty());
 
   settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280"}}};
@@ -146,7 +146,7 @@ TEST_CASE_METHOD(Place, "nothing is drafted while a linter gives no verdict, and
   CHECK_NOTHROW(drafted());
   settings.linters = {ca::ZlintSettings{"zlint", {"RFC5280", "CABF_BR"}}};
   make();
-  const Error refused = refusal([&] { drafted(); });
+  const Error refused = error_of([&] { drafted(); });
   CHECK(refused.kind() == ErrorKind::refused);
   CHECK(refused.message().find("zlint/e_sub_cert_aia_missing (zlint)") != std::string::npos);
 }
@@ -180,12 +180,12 @@ TEST_CASE_METHOD(Place, "every linter that is configured is asked, and each may 
 
   settings.linters.emplace_back(linter_that_writes(folder, "third", "E: bad\\n"));
   make();
-  const Error refused = refusal([&] { drafted(); });
+  const Error refused = error_of([&] { drafted(); });
   CHECK(refused.kind() == ErrorKind::refused);
   CHECK(refused.message().find("third/E (third): bad") != std::string::npos);
   settings.linters.back() = linter_that_writes(folder, "third", "quite fine\\n");
   make();
-  CHECK(refusal([&] { drafted(); }).message().find("third gave no verdict: `lines` does not say") == 0);
+  CHECK(error_of([&] { drafted(); }).message().find("third gave no verdict: `lines` does not say") == 0);
   // Another verdict rule of the same program is another linter.
   auto lenient = linter_that_writes(folder, "third", "quite fine\\n");
   lenient.lines.emplace("quite", std::nullopt);
@@ -202,7 +202,7 @@ TEST_CASE_METHOD(Place, "a draft whose issuer, profile or day is another one now
   const Draft draft = drafted();
   settings.profiles.front().rules.crl_urls = {"http://ca.example.com/issuing.crl"};
   make();
-  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(error_of([&] { provider->check(call(draft)); })));
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
   const Draft waited = drafted();
   clock.advance(24h * 46);
@@ -221,7 +221,7 @@ TEST_CASE_METHOD(Place, "a draft that the lost store may have signed is not sign
   } else {  // known from the serial log
     other_stores = issuer_id(tbs.issuer) + " " + serial;
   }
-  CHECK(says_draft_is_outdated(refusal([&] { provider->check(call(draft)); })));
+  CHECK(says_draft_is_outdated(error_of([&] { provider->check(call(draft)); })));
   CHECK(says_draft_is_outdated(as<NotAccepted>(provider->submit(call(draft))).error));
   CHECK(signed_bytes.empty());
   as<Accepted>(provider->submit(call(drafted())));
@@ -276,7 +276,7 @@ TEST_CASE_METHOD(Place, "a draft that the profile does not permit any more is re
 
 TEST_CASE_METHOD(Place, "an issuer that has ended certifies nothing, and the request waits") {
   clock.advance(24h * 3651);
-  const Error error = refusal([&] { drafted(); });
+  const Error error = error_of([&] { drafted(); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message().find("provider issuing cannot issue now:\n  - the issuer \"CN=Root\" ended") == 0);
 }
@@ -286,9 +286,9 @@ TEST_CASE_METHOD(Place, "a CA that was revoked here certifies nothing") {
   const auto issuer = x509::parse_certificate(anchor);
   store.revoke({hex(sha256(issuer.issuer().der())), x509::serial_text(issuer.serial()), 1, clock.now(),
                 issuer.tbs.validity.not_after, "REVOCATION"});
-  CHECK(refusal([&] { drafted(); }).message().find("the certificate of \"CN=Root\" (serial number ") !=
+  CHECK(error_of([&] { drafted(); }).message().find("the certificate of \"CN=Root\" (serial number ") !=
         std::string::npos);
-  CHECK(refusal([&] { provider->check(call(draft)); }).kind() == ErrorKind::unavailable);
+  CHECK(error_of([&] { provider->check(call(draft)); }).kind() == ErrorKind::unavailable);
   CHECK(as<NotAccepted>(provider->submit(call(draft))).error.message().find("was revoked") != std::string::npos);
   CHECK(signed_bytes.empty());
 }
@@ -320,14 +320,14 @@ TEST_CASE_METHOD(Place, "a CA that was revoked is known where its certificate sp
   CHECK_NOTHROW(drafted());
   store.revoke({issuer_id(above.subject()), x509::serial_text(between.serial()), 5, clock.now(),
                 between.tbs.validity.not_after, "REVOCATION"});
-  CHECK(refusal([&] { drafted(); }).message().find("the certificate of \"CN=Between\" (serial number ") !=
+  CHECK(error_of([&] { drafted(); }).message().find("the certificate of \"CN=Between\" (serial number ") !=
         std::string::npos);
 }
 
 TEST_CASE_METHOD(Place, "a CA whose key is recorded as compromised certifies nothing") {
   const Draft draft = drafted();
   spent = "compromised";
-  CHECK(refusal([&] { drafted(); }).message().find("the key of \"CN=Root\" is recorded as compromised") !=
+  CHECK(error_of([&] { drafted(); }).message().find("the key of \"CN=Root\" is recorded as compromised") !=
         std::string::npos);
   as<NotAccepted>(provider->submit(call(draft)));
   CHECK(signed_bytes.empty());
@@ -338,7 +338,7 @@ TEST_CASE_METHOD(Place, "a root whose making was interrupted is made of the same
   make();
   const auto root = [&] { return provider->certify_itself(key.subject_public_key_info(), clock.now()); };
   before = [] { throw Error{ErrorKind::outcome_unknown, "the token did not answer in time"}; };
-  CHECK(refusal(root).kind() == ErrorKind::outcome_unknown);
+  CHECK(error_of(root).kind() == ErrorKind::outcome_unknown);
   before = nullptr;
   clock.advance(1h);
   root();
@@ -346,13 +346,13 @@ TEST_CASE_METHOD(Place, "a root whose making was interrupted is made of the same
   CHECK(signed_bytes[0] == signed_bytes[1]);
   settings.root->root.subject = x509::Name::parse("CN=Other");
   make();
-  CHECK(refusal(root).kind() == ErrorKind::conflict);
+  CHECK(error_of(root).kind() == ErrorKind::conflict);
   CHECK(signed_bytes.size() == 2);
 }
 
 TEST_CASE_METHOD(Place, "a CA without its certificate says what to type") {
   std::filesystem::remove(settings.certificate);
-  const Error error = refusal([&] { drafted(); });
+  const Error error = error_of([&] { drafted(); });
   CHECK(error.kind() == ErrorKind::not_found);
   CHECK(error.hint() == "make the CA: hsmbridge ca init issuing");
   CHECK(provider->view().obstacles.size() == 1);
@@ -424,6 +424,6 @@ TEST_CASE_METHOD(Place, "a CSR of another key makes no draft of a cross-certific
   x509::RequestedContent asked;
   asked.content = provider->cross_content("server", existing, clock.now());
   order.what = Enroll{"web", {}, asked, {}, existing};
-  CHECK(refusal([&] { drafted(); }).message() ==
+  CHECK(error_of([&] { drafted(); }).message() ==
         "the certificate request is not of the key of the CA that is to be cross-signed");
 }

@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Publishing, "where a newer CRL is out no number is taken") {
   const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
   write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
   for (int tries = 0; tries < 10; ++tries) {
-    const Error error = refusal([&] { provider->publish_crl("", now); });
+    const Error error = error_of([&] { provider->publish_crl("", now); });
     CHECK(error.kind() == ErrorKind::conflict);
     CHECK(error.message().find("has the CRL number 7") != std::string::npos);
   }
@@ -129,18 +129,18 @@ TEST_CASE_METHOD(Publishing, "a CRL never goes back: neither its number, nor its
   provider->publish_crl("", clock.now());
   const Bytes first = read_file(settings.crl->file);
   const Instant now = clock.now();
-  CHECK(refusal([&] { provider->publish_crl("", now - 1h); }).kind() == ErrorKind::conflict);
+  CHECK(error_of([&] { provider->publish_crl("", now - 1h); }).kind() == ErrorKind::conflict);
   // A newer one that another store published.
   const auto issuer = x509::parse_certificate(anchor);
   const Bytes newer =
       ca::signed_crl(ca::crl_to_be_signed({99, now, now + 24h, {}}, issuer, algorithm), issuer, key, algorithm, now);
   write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
-  const Error conflict = refusal([&] { provider->publish_crl("", now); });
+  const Error conflict = error_of([&] { provider->publish_crl("", now); });
   CHECK(conflict.kind() == ErrorKind::conflict);
   CHECK(conflict.message().find("has the CRL number 99") != std::string::npos);
   CHECK(read_file(settings.crl->file) == newer);
   write_file(settings.crl->file, as_bytes("<html>"), FileMode::public_0644, Existing::replace);
-  CHECK(refusal([&] { provider->publish_crl("", now); }).message().find("is not a CRL of CN=Root") !=
+  CHECK(error_of([&] { provider->publish_crl("", now); }).message().find("is not a CRL of CN=Root") !=
         std::string::npos);
   CHECK(read_file(settings.crl->file) == Bytes(as_bytes("<html>").begin(), as_bytes("<html>").end()));
   // A number that was taken for nothing is not given again.
@@ -158,7 +158,7 @@ TEST_CASE_METHOD(Publishing,
   const Bytes newer = ca::signed_crl(ca::crl_to_be_signed(fields, issuer, algorithm), issuer, key, algorithm, now);
   write_file(settings.crl->file, newer, FileMode::public_0644, Existing::replace);
   for (int tries = 0; tries < 5; ++tries) {
-    const Error error = refusal([&] { provider->publish_crl("", now); });
+    const Error error = error_of([&] { provider->publish_crl("", now); });
     CHECK(error.kind() == ErrorKind::conflict);
     CHECK(error.message().find("this store knows nothing of that") != std::string::npos);
   }
@@ -170,7 +170,7 @@ TEST_CASE_METHOD(Publishing, "where the last CRL is gone none is published befor
   provider->publish_crl("", clock.now());
   const Bytes last = read_file(settings.crl->file);
   std::filesystem::remove(settings.crl->file);
-  const Error error = refusal([&] { provider->publish_crl("", clock.now()); });
+  const Error error = error_of([&] { provider->publish_crl("", clock.now()); });
   CHECK(error.kind() == ErrorKind::conflict);
   CHECK(error.hint().find("put the last CRL (DER) back at ") == 0);
   write_file(settings.crl->file, last, FileMode::public_0644, Existing::replace);
@@ -180,7 +180,7 @@ TEST_CASE_METHOD(Publishing, "where the last CRL is gone none is published befor
 TEST_CASE_METHOD(Publishing, "while one process publishes no other one does") {
   before = [this] {
     before = nullptr;
-    CHECK(refusal([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::unavailable);
+    CHECK(error_of([&] { provider->publish_crl("", clock.now()); }).kind() == ErrorKind::unavailable);
   };
   CHECK(provider->publish_crl("", clock.now()).crl.number == 1);
   CHECK_FALSE(before);

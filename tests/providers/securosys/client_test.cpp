@@ -1,6 +1,7 @@
 #include "providers/securosys/client.h"
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
 #include "tsb_answers.h"
@@ -10,6 +11,7 @@
 using namespace hsmbridge;
 using namespace hsmbridge::securosys;
 using namespace std::chrono_literals;
+using hsmbridge::test::error_of;
 using test::FakeTransport;
 using test::tsb_refusal;
 
@@ -30,16 +32,6 @@ struct Rig {
   }
   std::string key_of(std::size_t call) const { return FakeTransport::header(transport->sent.at(call), "X-API-KEY"); }
 };
-
-template <class Act>
-Error error_of(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error{ErrorKind::internal, "nothing was thrown"};
-}
 
 }  // namespace
 

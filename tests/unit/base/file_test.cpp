@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temp_folder.h"
 
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include <vector>
 
 using namespace hsmbridge;
+using hsmbridge::test::error_of;
 namespace fs = std::filesystem;
 
 namespace {
@@ -32,16 +34,6 @@ unsigned mode_of(const fs::path& path) {
   struct stat status {};
   REQUIRE(::stat(path.c_str(), &status) == 0);
   return status.st_mode & 07777;
-}
-
-template <class Function>
-Error thrown(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error{ErrorKind::internal, "nothing was thrown"};
 }
 
 void write_secret(const fs::path& path, std::string_view content, mode_t mode = 0600) {
@@ -68,7 +60,7 @@ TEST_CASE("an existing file is a conflict and stays as it was") {
   const test::TempFolder folder;
   write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
   const Error error =
-      thrown([&] { write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::refuse); });
+      error_of([&] { write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::refuse); });
   CHECK(error.kind() == ErrorKind::conflict);
   CHECK(error.hint().find("--force") != std::string::npos);
   CHECK(to_text(read_file(folder / "a")) == "old");
@@ -79,7 +71,7 @@ TEST_CASE("an existing file is a conflict and stays as it was") {
 TEST_CASE("a dangling link at the target is a conflict too") {
   const test::TempFolder folder;
   fs::create_symlink(folder / "elsewhere", folder / "a");
-  CHECK(thrown([&] { write_file(folder / "a", as_bytes("x"), FileMode::public_0644, Existing::refuse); }).kind() ==
+  CHECK(error_of([&] { write_file(folder / "a", as_bytes("x"), FileMode::public_0644, Existing::refuse); }).kind() ==
         ErrorKind::conflict);
   CHECK_FALSE(fs::exists(folder / "elsewhere"));
 }
@@ -100,24 +92,24 @@ TEST_CASE("replacing a file keeps its mode, and a private one is private afterwa
 TEST_CASE("a folder that is not there is said to be not found and named") {
   const test::TempFolder folder;
   const Error error =
-      thrown([&] { write_file(folder / "no/a", as_bytes("x"), FileMode::public_0644, Existing::refuse); });
+      error_of([&] { write_file(folder / "no/a", as_bytes("x"), FileMode::public_0644, Existing::refuse); });
   CHECK(error.kind() == ErrorKind::not_found);
   CHECK(error.message().find((folder / "no").string()) != std::string::npos);
-  CHECK(thrown([&] { read_file(folder / "absent"); }).kind() == ErrorKind::not_found);
-  CHECK(thrown([&] { read_secret_file(folder / "absent"); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { read_file(folder / "absent"); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { read_secret_file(folder / "absent"); }).kind() == ErrorKind::not_found);
 }
 
 TEST_CASE("a file beyond the limit is refused and one at the limit is read") {
   const test::TempFolder folder;
   write_file(folder / "a", Bytes(1000, 7), FileMode::private_0600, Existing::refuse);
   CHECK(read_file(folder / "a", 1000).size() == 1000);
-  CHECK(thrown([&] { read_file(folder / "a", 999); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([&] { read_file(folder / "a", 999); }).kind() == ErrorKind::invalid_input);
 }
 
 TEST_CASE("a folder cannot be read as a file") {
   const test::TempFolder folder;
   fs::create_directory(folder / "d");
-  CHECK(thrown([&] { read_file(folder / "d"); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([&] { read_file(folder / "d"); }).kind() == ErrorKind::invalid_input);
 }
 
 TEST_CASE("a disk without room is unavailable and leaves neither the file nor a half of it") {
@@ -160,7 +152,7 @@ TEST_CASE("a secret file that its group or others may touch is denied with the c
   const test::TempFolder folder;
   for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0601U, 0620U}) {
     write_secret(folder / "pin", "1234", mode);
-    const Error error = thrown([&] { read_secret_file(folder / "pin"); });
+    const Error error = error_of([&] { read_secret_file(folder / "pin"); });
     CHECK(error.kind() == ErrorKind::denied);
     CHECK(error.hint() == "chmod 600 " + (folder / "pin").string());
     CHECK(error.message().find("1234") == std::string::npos);
@@ -174,5 +166,5 @@ TEST_CASE("a secret file larger than any secret is refused") {
   write_secret(folder / "pin", std::string(65536, 'x'));
   CHECK(read_secret_file(folder / "pin").reveal().size() == 65536);
   write_secret(folder / "pin", std::string(65537, 'x'));
-  CHECK(thrown([&] { read_secret_file(folder / "pin"); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([&] { read_secret_file(folder / "pin"); }).kind() == ErrorKind::invalid_input);
 }

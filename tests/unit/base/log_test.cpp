@@ -1,31 +1,18 @@
 #include "base/log.h"
 
-#include <unistd.h>
+#include "support/said.h"
 
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <string>
 
 using namespace hsmbridge;
+using hsmbridge::test::said_meanwhile;
 
 namespace {
 
 // What `log::error` writes to standard error.
 std::string logged(const std::string& message) {
-  std::FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  std::fflush(stderr);
-  const int before = ::dup(STDERR_FILENO);
-  ::dup2(::fileno(file), STDERR_FILENO);
-  log::error(message);
-  std::fflush(stderr);
-  ::dup2(before, STDERR_FILENO);
-  ::close(before);
-  std::rewind(file);
-  std::string text(4096, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
-  std::fclose(file);
-  return text;
+  return said_meanwhile([&] { log::error(message); });
 }
 
 bool ends_with(const std::string& text, const std::string& end) {

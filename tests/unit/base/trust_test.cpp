@@ -1,5 +1,6 @@
 #include "base/trust.h"
 
+#include "support/error_of.h"
 #include "support/temp_folder.h"
 
 #include <fcntl.h>
@@ -10,10 +11,10 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
-#include <functional>
 #include <string>
 
 using namespace hsmbridge;
+using hsmbridge::test::error_of;
 using hsmbridge::test::TempFolder;
 
 namespace {
@@ -26,16 +27,6 @@ struct stat status_of(uid_t owner, mode_t mode) {
   status.st_uid = owner;
   status.st_mode = mode;
   return status;
-}
-
-Error refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  FAIL("nothing was thrown");
-  return Error{ErrorKind::internal, ""};
 }
 
 struct Files {
@@ -96,10 +87,10 @@ TEST_CASE("what group or others may write is not trusted") {
 TEST_CASE_METHOD(Files, "a file is opened when it and every folder above it are trusted") {
   CHECK(open_trusted(file, kRule).valid());
   mode(file, 0664);
-  CHECK(refusal([&] { open_trusted(file, kRule); }).hint() == "chmod go-w " + file.string());
+  CHECK(error_of([&] { open_trusted(file, kRule); }).hint() == "chmod go-w " + file.string());
   mode(file, 0644);
   mode(file.parent_path(), 0775);
-  const Error unsafe = refusal([&] { open_trusted(file, kRule); });
+  const Error unsafe = error_of([&] { open_trusted(file, kRule); });
   CHECK(unsafe.kind() == ErrorKind::denied);
   CHECK(unsafe.message().find(file.string() + " is not safe in its folder: " + file.parent_path().string()) == 0);
   CHECK(unsafe.hint() == "chmod go-w " + file.parent_path().string());
@@ -115,10 +106,10 @@ TEST_CASE_METHOD(Files, "a link is as good as both the file that it leads to and
   std::filesystem::create_symlink(file, link);
   CHECK(open_trusted(link, kRule).valid());
   mode(links, 0777);
-  CHECK(refusal([&] { open_trusted(link, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(link, kRule); }).kind() == ErrorKind::denied);
   mode(links, 0755);
   mode(file.parent_path(), 0777);
-  CHECK(refusal([&] { expect_trusted(link, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { expect_trusted(link, kRule); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE_METHOD(Files, "every link on the way to a file is judged, with the folder that it is in") {
@@ -136,7 +127,7 @@ TEST_CASE_METHOD(Files, "every link on the way to a file is judged, with the fol
     mode(shared, 0755);
     CHECK(open_trusted(path, kRule).valid());
     mode(shared, 0777);
-    const Error unsafe = refusal([&] { open_trusted(path, kRule); });
+    const Error unsafe = error_of([&] { open_trusted(path, kRule); });
     CHECK(unsafe.kind() == ErrorKind::denied);
     CHECK(unsafe.hint() == "chmod go-w " + shared.string());
     mode(shared, 01777);
@@ -144,7 +135,7 @@ TEST_CASE_METHOD(Files, "every link on the way to a file is judged, with the fol
     if (::geteuid() != 0) continue;
     REQUIRE(::lchown((shared / "link").c_str(), 65534, 65534) == 0);
     REQUIRE(::lchown((shared / "folder").c_str(), 65534, 65534) == 0);
-    const Error foreign = refusal([&] { open_trusted(path, kRule); });
+    const Error foreign = error_of([&] { open_trusted(path, kRule); });
     CHECK(foreign.message().find(" is not safe behind its link: " + shared.string()) != std::string::npos);
     CHECK(foreign.hint() == "name the file itself, not this link");
     REQUIRE(::lchown((shared / "link").c_str(), 0, 0) == 0);
@@ -157,13 +148,13 @@ TEST_CASE_METHOD(Files, "a pipe with a name is as good as its folder and its mod
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK_NOTHROW(expect_trusted(pipe, kRule));
   const TrustRule no_pipe{.because = kRule.because, .named_pipe = NamedPipe::refused};
-  CHECK(refusal([&] { expect_trusted(pipe, no_pipe); }).message() == pipe.string() + " is a named pipe, not a file");
+  CHECK(error_of([&] { expect_trusted(pipe, no_pipe); }).message() == pipe.string() + " is a named pipe, not a file");
   mode(pipe, 0666);
-  CHECK(refusal([&] { expect_trusted(pipe, no_pipe); }).kind() == ErrorKind::denied);
-  CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { expect_trusted(pipe, no_pipe); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
   mode(pipe, 0600);
   mode(file.parent_path(), 0777);
-  CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE_METHOD(Files, "a socket is as good as its owner and its folder, whoever may talk to it") {
@@ -176,12 +167,12 @@ TEST_CASE_METHOD(Files, "a socket is as good as its owner and its folder, whoeve
   mode(path, 0666);
   CHECK_NOTHROW(expect_trusted(path, kRule));
   mode(file.parent_path(), 0777);
-  CHECK(refusal([&] { expect_trusted(path, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { expect_trusted(path, kRule); }).kind() == ErrorKind::denied);
   mode(file.parent_path(), 01777);
   CHECK_NOTHROW(expect_trusted(path, kRule));
   if (::geteuid() == 0) {
     REQUIRE(::chown(path.c_str(), kUs, kUs) == 0);
-    CHECK(refusal([&] { expect_trusted(path, kRule); }).message().find("belongs to ") != std::string::npos);
+    CHECK(error_of([&] { expect_trusted(path, kRule); }).message().find("belongs to ") != std::string::npos);
   }
 }
 
@@ -190,7 +181,7 @@ TEST_CASE_METHOD(Files, "a file that the process was handed open is judged where
   const std::filesystem::path name = "/dev/fd/" + std::to_string(handed.get());
   CHECK(to_text(read_trusted(name, kRule)) == "x");
   mode(file.parent_path(), 0777);
-  CHECK(refusal([&] { open_trusted(name, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(name, kRule); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE_METHOD(Files, "a pipe that the process was handed is read") {
@@ -217,14 +208,14 @@ TEST_CASE_METHOD(Files, "a stranger's link through /proc to a pipe of his is not
   std::filesystem::create_symlink("/proc/self/root" + pipe.string(), by_name);
   std::filesystem::create_symlink("/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(ends[0]), by_number);
   for (const auto& path : {his, pipe, by_name, by_number}) REQUIRE(::lchown(path.c_str(), 65534, 65534) == 0);
-  CHECK(refusal([&] { expect_trusted(by_name, kRule); }).kind() == ErrorKind::denied);
-  CHECK(refusal([&] { open_trusted(by_name, kRule); }).kind() == ErrorKind::denied);
-  CHECK(refusal([&] { expect_trusted(by_number, kRule); }).kind() == ErrorKind::denied);
-  CHECK(refusal([&] { open_trusted(by_number, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { expect_trusted(by_name, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(by_name, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { expect_trusted(by_number, kRule); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { open_trusted(by_number, kRule); }).kind() == ErrorKind::denied);
   ::close(ends[0]);
   ::close(ends[1]);
 }
 
 TEST_CASE_METHOD(Files, "a file that is missing is not found, and not untrusted") {
-  CHECK(refusal([&] { open_trusted(file.parent_path() / "none", kRule); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { open_trusted(file.parent_path() / "none", kRule); }).kind() == ErrorKind::not_found);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "support/error_of.h"
 #include "support/temp_folder.h"
 
 #include <sys/stat.h>
@@ -13,22 +14,13 @@
 
 using namespace hsmbridge;
 using namespace hsmbridge::config;
+using hsmbridge::test::error_of;
 namespace fs = std::filesystem;
 
 namespace {
 
 SecretSource source(std::string_view text) {
   return SecretSource::parse(text, SecretUse::pin, "/etc/hsmbridge");
-}
-
-template <class Function>
-Error thrown(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error{ErrorKind::internal, "nothing was thrown"};
 }
 
 }  // namespace
@@ -49,7 +41,7 @@ TEST_CASE("a literal secret and a half source are refused without being repeated
                            "file:", "credential:", "credential:../hunter2", "credential:.hunter2", "Prompt",
                            "prompt:hunter2", "ENV:hunter2", "plain:hunter2", " env:hunter2", "env:hunter2 ", "1234"}) {
     INFO(text);
-    const Error error = thrown([text] { source(text); });
+    const Error error = error_of([text] { source(text); });
     CHECK(error.kind() == ErrorKind::invalid_input);
     CHECK(error.message().find("hunter") == std::string::npos);
     CHECK(error.message().find("1234") == std::string::npos);
@@ -58,21 +50,21 @@ TEST_CASE("a literal secret and a half source are refused without being repeated
 }
 
 TEST_CASE("the keypad of a token is a source for PINs only") {
-  CHECK(thrown([] { SecretSource::parse("protected", SecretUse::any, "/"); }).kind() == ErrorKind::invalid_input);
-  CHECK(thrown([] { source("protected").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([] { SecretSource::parse("protected", SecretUse::any, "/"); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([] { source("protected").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::invalid_input);
 }
 
 TEST_CASE("a secret is fetched from the environment when it is asked for") {
   REQUIRE(::unsetenv("HSMBRIDGE_TEST_SECRET") == 0);
   const SecretSource variable = source("env:HSMBRIDGE_TEST_SECRET");
-  const Error error = thrown([&] { variable.fetch({}, "the API key of provider tsb"); });
+  const Error error = error_of([&] { variable.fetch({}, "the API key of provider tsb"); });
   CHECK(error.kind() == ErrorKind::not_found);
   CHECK(error.message() ==
         "the environment variable HSMBRIDGE_TEST_SECRET, source of the API key of provider tsb, is not set");
   REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "1234", 1) == 0);
   CHECK(variable.fetch({}, "x").reveal() == "1234");
   REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "", 1) == 0);
-  CHECK(thrown([&] { variable.fetch({}, "x"); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { variable.fetch({}, "x"); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("a secret is fetched from a file that only its owner reads") {
@@ -81,18 +73,18 @@ TEST_CASE("a secret is fetched from a file that only its owner reads") {
   const SecretSource file = SecretSource::parse("file:pin", SecretUse::pin, folder.path());
   CHECK(file.fetch({}, "x").reveal() == "1234");
   REQUIRE(::chmod((folder.path() / "pin").c_str(), 0644) == 0);
-  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
   write_file(folder.path() / "pin", as_bytes("\n"), FileMode::private_0600, Existing::replace);
-  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("a systemd credential is fetched whatever its group permission shows") {
   const test::TempFolder folder;
   const SecretSource credential = source("credential:pin");
   REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
-  CHECK(thrown([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
   REQUIRE(::setenv("CREDENTIALS_DIRECTORY", folder.path().c_str(), 1) == 0);
-  CHECK(thrown([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
   write_file(folder.path() / "pin", as_bytes("1234"), FileMode::private_0600, Existing::refuse);
   REQUIRE(::chmod((folder.path() / "pin").c_str(), 0440) == 0);
   CHECK(credential.fetch({}, "x").reveal() == "1234");
@@ -107,7 +99,7 @@ TEST_CASE("a person is asked for a prompted secret and nobody is an error") {
   };
   CHECK(source("prompt").fetch(prompter, "the PIN of token web").reveal() == "1234");
   CHECK(asked == "the PIN of token web");
-  CHECK(thrown([] { source("prompt").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::denied);
+  CHECK(error_of([] { source("prompt").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("one line end after a secret is cut from every source and a visible mistake is given to nobody") {
@@ -140,16 +132,16 @@ TEST_CASE("one line end after a secret is cut from every source and a visible mi
     };
     for (const auto& [value, mistake] : mistakes) {
       const SecretSource source = from(kind, value);
-      const Error error = thrown([&] { source.fetch({}, "the PIN of token web"); });
+      const Error error = error_of([&] { source.fetch({}, "the PIN of token web"); });
       CHECK(error.kind() == ErrorKind::denied);
       CHECK(error.detail("lane") == "down");
       CHECK(error.message() == "the PIN of token web from " + source.name() + " " + mistake + ": it was not used");
     }
     for (const char* const value : {"", "\n", "\r\n"}) {
-      CHECK(thrown([&] { from(kind, value).fetch({}, "x"); }).kind() == ErrorKind::denied);
+      CHECK(error_of([&] { from(kind, value).fetch({}, "x"); }).kind() == ErrorKind::denied);
     }
   }
-  CHECK(thrown([&] { source("prompt").fetch(typed, "the PIN of token web"); }).message() ==
+  CHECK(error_of([&] { source("prompt").fetch(typed, "the PIN of token web"); }).message() ==
         "the PIN of token web from prompt holds a control character: it was not used");
   REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
 }

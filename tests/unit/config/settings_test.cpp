@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include "base/file.h"
+#include "support/error_of.h"
 #include "support/temp_folder.h"
 #include "support/variable.h"
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+using hsmbridge::test::error_of;
 using hsmbridge::test::Variable;
 using namespace hsmbridge;
 using namespace hsmbridge::config;
@@ -32,16 +34,6 @@ std::string problems(std::string_view text, const std::map<std::string, Provider
     return error.message();
   }
   return "";
-}
-
-template <class Function>
-Error thrown(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error{ErrorKind::internal, "nothing was thrown"};
 }
 
 constexpr const char* kExample = R"(
@@ -304,14 +296,14 @@ TEST_CASE("a provider's section can be read after the file") {
 
 TEST_CASE("a name that is not configured is refused with those that are") {
   const Settings settings = read(kExample);
-  const Error unknown = thrown([&] { settings.token("wbe"); });
+  const Error unknown = error_of([&] { settings.token("wbe"); });
   CHECK(unknown.kind() == ErrorKind::not_found);
   CHECK(unknown.message() == "the configuration has no token 'wbe'; it names: web, luna");
-  const Error several = thrown([&] { settings.token(""); });
+  const Error several = error_of([&] { settings.token(""); });
   CHECK(several.kind() == ErrorKind::ambiguous);
   CHECK(several.detail("candidate") == "web");
   CHECK(settings.provider("").name == "tsb");
-  CHECK(thrown([] { Settings().profile(""); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([] { Settings().profile(""); }).kind() == ErrorKind::not_found);
 }
 
 TEST_CASE("the file is found where it was named and then at home") {
@@ -332,10 +324,10 @@ TEST_CASE("the file is found where it was named and then at home") {
     CHECK(find_file(std::nullopt) == other);
     const fs::path given = write(folder.path() / "given.yaml");
     CHECK(find_file(given) == given);
-    CHECK(thrown([&] { find_file(folder.path() / "absent.yaml"); }).kind() == ErrorKind::not_found);
+    CHECK(error_of([&] { find_file(folder.path() / "absent.yaml"); }).kind() == ErrorKind::not_found);
   }
   const Variable absent("HSMBRIDGE_CONFIG", (folder.path() / "absent.yaml").string());
-  CHECK(thrown([] { find_file(std::nullopt); }).kind() == ErrorKind::not_found);
+  CHECK(error_of([] { find_file(std::nullopt); }).kind() == ErrorKind::not_found);
 }
 
 TEST_CASE("a configuration that everybody may change is denied") {
@@ -350,7 +342,7 @@ TEST_CASE("a configuration that everybody may change is denied") {
   CHECK_FALSE(settings.is_read_once);
   CHECK(settings.token("").module == folder.path() / "m.so");
   REQUIRE(::chmod(file.c_str(), 0646) == 0);
-  CHECK(thrown([&] { read_settings(file); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { read_settings(file); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("a named pipe is not taken as a configuration, and not waited for") {
@@ -358,7 +350,7 @@ TEST_CASE("a named pipe is not taken as a configuration, and not waited for") {
   const fs::path pipe = folder / "c.yaml";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   ::alarm(20);  // who waits for a writer waits for ever
-  for (const Error& refused : {thrown([&] { read_settings(pipe); }), thrown([&] { Document::sha256_of(pipe); })}) {
+  for (const Error& refused : {error_of([&] { read_settings(pipe); }), error_of([&] { Document::sha256_of(pipe); })}) {
     CHECK(refused.kind() == ErrorKind::invalid_input);
     CHECK(refused.message() == pipe.string() + " is a named pipe, not a file");
   }

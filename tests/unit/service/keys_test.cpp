@@ -2,6 +2,7 @@
 
 #include "life.h"
 #include "service/keys/csr_batch.h"
+#include "support/error_of.h"
 #include "support/memory_key_ring.h"
 #include "workflow/machine/lifecycle.h"
 
@@ -36,15 +37,6 @@ struct Keys : Life {
     std::string text;
     for (const auto& leaf : store->leaves(0, 1000)) text += leaf.data + "\n";
     return text;
-  }
-  template <class Work>
-  static Error error_of(Work work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error;
-    }
-    throw std::logic_error("an Error was expected and nothing was thrown");
   }
 };
 

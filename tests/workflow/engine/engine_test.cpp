@@ -1,8 +1,5 @@
-// One engine with a fake clock and a fake provider, on a real store.
-#include "workflow/engine/engine.h"
-
-#include "base/json.h"
-#include "support/engine_fixture.h"
+// The life of a request in one engine, and what an answer means there.
+#include "one_engine.h"
 #include "support/failing_store.h"
 #include "support/orders.h"
 #include "support/said.h"
@@ -10,42 +7,13 @@
 #include "workflow/machine/backoff.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
-#include <fstream>
-#include <string>
-#include <vector>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
-using store::SqliteStore;
 
-namespace {
-
-struct Fixture : EngineFixture {
-  std::unique_ptr<Engine> engine(EngineOptions options = engine_options("w")) {
-    return std::make_unique<Engine>(open(), runner, clock, std::move(options));
-  }
-  Instant due(const std::string& identity) {
-    for (const Effect& effect : store->effects(order.id)) {
-      if (effect.identity() == identity) return effect.due;
-    }
-    FAIL("no effect " << identity);
-    return {};
-  }
-  std::vector<std::string> late_answers() {
-    std::vector<std::string> found;
-    for (const workflow::Leaf& leaf : store->leaves(0, 1000)) {
-      if (Json::parse(leaf.data).string_or("kind", "") == "late-answer") found.push_back(leaf.data);
-    }
-    return found;
-  }
-};
-
-}  // namespace
-
-TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certificate") {
+TEST_CASE_METHOD(OneEngine, "a request goes from its key to the installed certificate") {
   create(*store, order);
   auto worker = engine();
   settle(*worker);
@@ -69,7 +37,7 @@ TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certific
   CHECK(name_of((started + 1)->event.body) == EventName::submission_answered);
 }
 
-TEST_CASE_METHOD(Fixture, "the attempt is in the journal before the runner is called and the call has its deadline") {
+TEST_CASE_METHOD(OneEngine, "the attempt is in the journal before the runner is called and the call has its deadline") {
   create_ready_to_submit(*store, order);
   runner.instead[EffectName::submit] = [&](const Claim& claim, Instant, Duration time_limit) {
     auto other = open();
@@ -83,7 +51,7 @@ TEST_CASE_METHOD(Fixture, "the attempt is in the journal before the runner is ca
   CHECK(state() == StateName::awaiting_approval);
 }
 
-TEST_CASE_METHOD(Fixture, "a lost answer is looked up and not before the deadline and the settle time are over") {
+TEST_CASE_METHOD(OneEngine, "a lost answer is looked up and not before the deadline and the settle time are over") {
   create_ready_to_submit(*store, order);
   runner.instead[EffectName::submit] = [&](const Claim& claim, Instant, Duration) {
     runner.submit(claim);
@@ -103,7 +71,7 @@ TEST_CASE_METHOD(Fixture, "a lost answer is looked up and not before the deadlin
   CHECK(runner.submissions(order.id) == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more and never sooner") {
+TEST_CASE_METHOD(OneEngine, "a submission that is absent twice is made once more and never sooner") {
   create_ready_to_submit(*store, order);
   int lost = 0;
   runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
@@ -127,7 +95,7 @@ TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more a
   CHECK(state() == StateName::awaiting_approval);
 }
 
-TEST_CASE_METHOD(Fixture, "a look-up that fails for most of a day is a person's to decide") {
+TEST_CASE_METHOD(OneEngine, "a look-up that fails for most of a day is a person's to decide") {
   create_ready_to_submit(*store, order);
   runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) {
     return FakeRunner::outcome(AnswerLost{1, "the connection died"});
@@ -148,7 +116,7 @@ TEST_CASE_METHOD(Fixture, "a look-up that fails for most of a day is a person's 
   CHECK(std::get<Unresolved>(record().state).why.find("no route") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost answer") {
+TEST_CASE_METHOD(OneEngine, "a submit call that throws or says nothing is a lost answer") {
   create_ready_to_submit(*store, order);
   const auto how = GENERATE(0, 1, 2);
   runner.instead[EffectName::submit] = [how](const Claim&, Instant, Duration) -> EffectOutcome {
@@ -161,7 +129,8 @@ TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost a
   CHECK(runner.calls_of("submit:1") == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "a call whose deadline passed before it was begun is not begun and counts as not accepted") {
+TEST_CASE_METHOD(OneEngine,
+                 "a call whose deadline passed before it was begun is not begun and counts as not accepted") {
   create_ready_to_submit(*store, order);
   // The process is stopped for two minutes between the commit and the call.
   auto slow = std::make_unique<FailingStore>(open(), [](unsigned) { return FailingStore::Fate::works; });
@@ -176,7 +145,7 @@ TEST_CASE_METHOD(Fixture, "a call whose deadline passed before it was begun is n
   CHECK(std::get<Submitting>(record().state).phase == Submitting::Phase::planned);
 }
 
-TEST_CASE_METHOD(Fixture, "each lane has its own deadline and its lease outlasts it") {
+TEST_CASE_METHOD(OneEngine, "each lane has its own deadline and its lease outlasts it") {
   create(*store, order);
   EngineOptions options = engine_options("w");
   options.limits = {{"token:web", 4min}, {"provider:tsb", 10s}};
@@ -198,7 +167,7 @@ TEST_CASE_METHOD(Fixture, "each lane has its own deadline and its lease outlasts
   }
 }
 
-TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again later") {
+TEST_CASE_METHOD(OneEngine, "a poll that says the same is no event and asks again later") {
   runner.on_poll = RequestStatus::awaiting_approval;
   create_awaiting_approval(*store, order);
   auto worker = engine();
@@ -211,7 +180,7 @@ TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again 
   CHECK_FALSE(worker->step());
 }
 
-TEST_CASE_METHOD(Fixture, "a provider that asks for patience is not polled before") {
+TEST_CASE_METHOD(OneEngine, "a provider that asks for patience is not polled before") {
   runner.on_poll = RequestStatus::awaiting_approval;
   runner.retry_after = 1h;
   create_awaiting_approval(*store, order);
@@ -227,7 +196,7 @@ TEST_CASE_METHOD(Fixture, "a provider that asks for patience is not polled befor
   CHECK(runner.calls_of("poll") == 2);
 }
 
-TEST_CASE_METHOD(Fixture, "an unavailable provider that asks for patience is left alone so long") {
+TEST_CASE_METHOD(OneEngine, "an unavailable provider that asks for patience is left alone so long") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [](const Claim&, Instant, Duration) -> EffectOutcome {
     throw Error{ErrorKind::unavailable, "busy"}.with("retry-after", "2h");
@@ -239,7 +208,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider that asks for patience is lef
   CHECK(due("poll") >= clock.now() + 2h);
 }
 
-TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and later and the reason can be read") {
+TEST_CASE_METHOD(OneEngine, "an unavailable provider is tried again later and later and the reason can be read") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [](const Claim&, Instant, Duration) -> EffectOutcome {
     throw Error{ErrorKind::unavailable, "no route to the provider"};
@@ -264,7 +233,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
   CHECK(store->effect_status(order.id).at(0).failures == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
+TEST_CASE_METHOD(OneEngine, "a deadline withdraws what was submitted") {
   order.deadline = clock.now() + 1h;
   runner.on_poll = RequestStatus::awaiting_approval;
   create_awaiting_approval(*store, order);
@@ -275,7 +244,7 @@ TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
   CHECK(state() == StateName::expired);
 }
 
-TEST_CASE_METHOD(Fixture, "a draft that grew too old is built again and never sent") {
+TEST_CASE_METHOD(OneEngine, "a draft that grew too old is built again and never sent") {
   order.max_age = 1h;
   order.wants_command = true;
   create(*store, order);
@@ -289,7 +258,7 @@ TEST_CASE_METHOD(Fixture, "a draft that grew too old is built again and never se
   CHECK(runner.calls_of("submit:1") == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a timelock on approvals ends by itself, and so does the time to give them") {
+TEST_CASE_METHOD(OneEngine, "a timelock on approvals ends by itself, and so does the time to give them") {
   const bool enough = GENERATE(true, false);
   order.approval = terms(2);
   order.approval->policy.alternatives[0].timelock = 1h;
@@ -319,7 +288,7 @@ TEST_CASE_METHOD(Fixture, "a timelock on approvals ends by itself, and so does t
   CHECK(runner.calls_of("submit:1") == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "an answer that another process overtook is decided anew") {
+TEST_CASE_METHOD(OneEngine, "an answer that another process overtook is decided anew") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
     take(*open(), order.id, CancelAsked{"changed my mind"}, now);
@@ -334,7 +303,7 @@ TEST_CASE_METHOD(Fixture, "an answer that another process overtook is decided an
   CHECK(std::get<Completed>(record().state).late);
 }
 
-TEST_CASE_METHOD(Fixture, "an answer about another reference than the present one is kept and decides nothing") {
+TEST_CASE_METHOD(OneEngine, "an answer about another reference than the present one is kept and decides nothing") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
     take(*open(), order.id, NothingHandedOut{"it was given once"}, now);
@@ -351,7 +320,7 @@ TEST_CASE_METHOD(Fixture, "an answer about another reference than the present on
   CHECK_FALSE(store->effects(order.id).empty());
 }
 
-TEST_CASE_METHOD(Fixture, "a result that a person replaced is not judged by the check of the first one") {
+TEST_CASE_METHOD(OneEngine, "a result that a person replaced is not judged by the check of the first one") {
   create_awaiting_approval(*store, order);
   const IssuedResult brought{IssuedCertificate{Bytes{4, 2}}, {}};
   unsigned checks = 0;
@@ -370,7 +339,7 @@ TEST_CASE_METHOD(Fixture, "a result that a person replaced is not judged by the 
   CHECK(state() == StateName::completed);
 }
 
-TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled meanwhile is kept on record") {
+TEST_CASE_METHOD(OneEngine, "a key that is made for a request that was cancelled meanwhile is kept on record") {
   create(*store, order);
   runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
     take(*open(), order.id, CancelAsked{"changed my mind"}, now);
@@ -387,7 +356,7 @@ TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled m
   CHECK(name_of(store->late_answers(order.id)[0].event.body) == EventName::key_ready);
 }
 
-TEST_CASE_METHOD(Fixture, "after a restart overdue polls come one after the other") {
+TEST_CASE_METHOD(OneEngine, "after a restart overdue polls come one after the other") {
   constexpr int kRequests = 200;
   runner.on_poll = RequestStatus::awaiting_approval;
   for (int i = 0; i < kRequests; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
@@ -424,7 +393,7 @@ TEST_CASE_METHOD(Fixture, "after a restart overdue polls come one after the othe
   CHECK(runner.calls_of("poll") >= 2 * kRequests - 1);
 }
 
-TEST_CASE_METHOD(Fixture, "an engine that ends while its store fails says what it holds") {
+TEST_CASE_METHOD(OneEngine, "an engine that ends while its store fails says what it holds") {
   create_awaiting_approval(*store, order);
   clock.advance(due("poll") - clock.now());
   bool full = false;
@@ -444,7 +413,7 @@ TEST_CASE_METHOD(Fixture, "an engine that ends while its store fails says what i
   CHECK(said.find("\"handout\"") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as a fact") {
+TEST_CASE_METHOD(OneEngine, "a result that comes for a finished request is kept as a fact") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
     StatusReport rejected;
@@ -462,7 +431,8 @@ TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as
   CHECK(kept[0].find("\"handout\"") != std::string::npos);
 }
 
-TEST_CASE_METHOD(Fixture, "while the store fails results are kept and nothing new is claimed and then all is stored") {
+TEST_CASE_METHOD(OneEngine,
+                 "while the store fails results are kept and nothing new is claimed and then all is stored") {
   create_ready_to_submit(*store, order);
   create_ready_to_submit(*store, order_of("SECOND", clock.now()));
   bool full = false;
@@ -490,7 +460,7 @@ TEST_CASE_METHOD(Fixture, "while the store fails results are kept and nothing ne
   CHECK(runner.submissions(order.id) == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "when the intent cannot be written nothing is sent") {
+TEST_CASE_METHOD(OneEngine, "when the intent cannot be written nothing is sent") {
   create_ready_to_submit(*store, order);
   auto failing = std::make_unique<FailingStore>(
       open(), [](unsigned n) { return n == 2 ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
@@ -502,7 +472,7 @@ TEST_CASE_METHOD(Fixture, "when the intent cannot be written nothing is sent") {
   CHECK(runner.calls_of("submit:1") == 1);
 }
 
-TEST_CASE_METHOD(Fixture, "an event whose commit only seemed to fail is not written twice") {
+TEST_CASE_METHOD(OneEngine, "an event whose commit only seemed to fail is not written twice") {
   test::wanted(order).targets = {{"file:a", "/a"}};
   create_awaiting_approval(*store, order);
   const StatusReport report = runner.report(order.id, RequestStatus::handed_out);
@@ -517,137 +487,4 @@ TEST_CASE_METHOD(Fixture, "an event whose commit only seemed to fail is not writ
   worker.step();
   settle(worker);
   CHECK(std::get<Installing>(record().state).targets.at(0).failures == 1);
-}
-
-TEST_CASE_METHOD(Fixture, "an engine for one request leaves all others alone") {
-  create(*store, order);
-  create(*store, order_of("OTHER", clock.now()));
-  EngineOptions options = engine_options("w");
-  options.only = {order.id};
-  settle(*engine(options));
-  CHECK(state() == StateName::awaiting_approval);
-  CHECK(store->find(RequestId{"OTHER"})->sequence == 2);
-}
-
-TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that it was not given") {
-  create(*store, order);
-  EngineOptions options = engine_options("w");
-  options.lanes.erase("provider:tsb");
-  settle(*engine(options));
-  // The CSR is signed; what asks the provider waits for a process that can.
-  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H"});
-  CHECK(state() == StateName::preparing);
-  EngineOptions other = engine_options("v");
-  other.lanes.erase("token:web");
-  settle(*engine(other));
-  CHECK(state() == StateName::awaiting_approval);
-}
-
-TEST_CASE_METHOD(Fixture, "the timers of a provider that cannot be used ring all the same") {
-  order.deadline = clock.now() + 1h;
-  create_ready_to_submit(*store, order);
-  EngineOptions options = engine_options("w");
-  options.lanes.erase("provider:tsb");
-  options.timing["tsb"] = Timing{};
-  auto worker = engine(options);
-  clock.advance(1h);
-  settle(*worker);
-  CHECK(state() == StateName::expired);
-}
-
-TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {
-  runner.on_poll = RequestStatus::awaiting_approval;
-  for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
-  EngineOptions options = engine_options("w");
-  options.per_minute["tsb"] = 8;
-  auto worker = engine(options);
-  clock.advance(1h);
-  settle(*worker);
-  CHECK(runner.calls_of("poll") == 2);
-  clock.advance(8572ms);  // a minute / (8 - 2 + 1), rounded up
-  settle(*worker);
-  CHECK(runner.calls_of("poll") == 3);
-  for (int i = 0; i < 4 * 60; ++i) {
-    clock.advance(1s);
-    settle(*worker);
-  }
-  const std::size_t polls = runner.calls_of("poll");
-  CHECK(polls >= 28);
-  CHECK(polls <= 3 + 4 * 8);
-}
-
-namespace {
-
-thread_local unsigned long calls_of_thread = 0;
-
-}  // namespace
-
-TEST_CASE_METHOD(Fixture, "a provider's rate counts the calls that are made, and not the effects") {
-  unsigned each = 0;
-  runner.on_poll = RequestStatus::awaiting_approval;
-  runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
-    calls_of_thread += each;
-    return runner.usual(claim, now);
-  };
-  for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
-  EngineOptions options = engine_options("w");
-  options.per_minute["tsb"] = 8;
-  options.calls_of_this_thread = [] { return calls_of_thread; };
-  auto worker = engine(options);
-  clock.advance(1h);
-  SECTION("work that asks nobody is not held back") {
-    settle(*worker);
-    CHECK(runner.calls_of("poll") == 30);
-  }
-  SECTION("work that asks three times leaves less to others") {
-    each = 3;
-    settle(*worker);
-    REQUIRE(runner.calls_of("poll") == 2);
-    clock.advance(4 * 8572ms);  // a minute / (8 - 2 + 1), rounded up, for each of the four calls beyond
-    settle(*worker);
-    CHECK(runner.calls_of("poll") == 2);
-    clock.advance(8572ms);
-    settle(*worker);
-    CHECK(runner.calls_of("poll") == 3);
-  }
-}
-
-TEST_CASE_METHOD(Fixture, "ten thousand waiting requests cost no thread each and no event when nothing changes") {
-  constexpr int kRequests = 10'000;
-  const TempFolder memory("/dev/shm");  // making the requests is not what is looked at here
-  const std::filesystem::path file = memory / "store.db";
-  store = SqliteStore::open(file, clock);
-  runner.on_poll = RequestStatus::awaiting_approval;
-  for (int i = 0; i < kRequests; ++i) {
-    Order one = order_of("R" + std::to_string(i), clock.now());
-    AwaitingApproval waiting;
-    waiting.prepared = {key_of_test(), draft_of_test(clock.now()), 1};
-    waiting.submission = {1, ProviderReference{"ref-" + one.id.str()}, "", clock.now()};
-    waiting.provider_status = "PENDING";
-    store->create(one, {{clock.now(), "uid:ann", Created{one}}},
-                  {waiting, {Effect{EffectName::poll, clock.now(), 0, ""}}, ""});
-  }
-  EngineOptions options = engine_options("w");
-  options.lanes["provider:tsb"] = 64;
-  auto counted = std::make_unique<FailingStore>(SqliteStore::open(file, clock),
-                                                [](unsigned) { return FailingStore::Fate::works; });
-  const FailingStore& writes = *counted;
-  std::size_t commits = 0;
-  counted->after_commit = [&commits](const std::vector<Step>&) { ++commits; };
-  const std::uint64_t leaves = store->tree_head().size();
-  Engine worker(std::move(counted), runner, clock, options);
-  while (worker.step()) {
-  }
-  CHECK(runner.calls_of("poll") == kRequests);
-  CHECK(commits == 0);
-  CHECK(store->tree_head().size() == leaves);
-  // One claim and one giving back for each 64, and the round that found nothing.
-  CHECK(writes.writes() <= 2 * (kRequests / 64 + 1) + 2);
-  std::size_t threads = 0;
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("Threads:")) threads = std::stoul(line.substr(8));
-  }
-  CHECK(threads > 1);
-  CHECK(threads <= 1 + 64 + 2);  // and what a sanitizer runs beside
 }

@@ -1,7 +1,7 @@
 #include "pkcs11/login/token_lock.h"
 
 #include "base/file.h"
-#include "private_token.h"
+#include "pkcs11/private_token.h"
 #include "support/variable.h"
 
 #include <sys/stat.h>

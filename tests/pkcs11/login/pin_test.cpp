@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
-#include "private_token.h"
+#include "pkcs11/private_token.h"
 
 #include <catch2/catch.hpp>
 

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "pkcs11/login/pin_attempt.h"
-#include "private_token.h"
+#include "pkcs11/private_token.h"
 #include "support/variable.h"
 
 #include <fcntl.h>
