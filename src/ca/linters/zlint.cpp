@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -58,7 +59,13 @@ std::vector<LintFinding> Zlint::ask(std::string pem) const {
   if (!settings_.sources.empty()) argv.insert(argv.end(), {"-includeSources", joined(settings_.sources, ",")});
   if (!settings_.exclude.empty()) argv.insert(argv.end(), {"-excludeNames", joined(settings_.exclude, ",")});
   argv.emplace_back("-");
-  return zlint_verdict(run_linter(kZlint, std::move(argv), std::move(pem), limit_));
+  auto found = zlint_verdict(run_linter(kZlint, std::move(argv), std::move(pem), limit_));
+  // Of a CRL it runs every lint that it has, whatever -excludeNames says (3.6).
+  std::erase_if(found, [this](const LintFinding& finding) {
+    return std::any_of(settings_.exclude.begin(), settings_.exclude.end(),
+                       [&](const std::string& name) { return finding.rule == fmt::format("{}/{}", kZlint, name); });
+  });
+  return found;
 }
 
 std::vector<LintFinding> zlint_verdict(const ProgramEnd& end) {
