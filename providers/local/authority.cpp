@@ -9,6 +9,7 @@
 #include "providers/local/provider.h"
 #include "providers/local/serial_log.h"
 #include "workflow/machine/lifecycle.h"
+#include "workflow/ports/revocation_of.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/spki.h"
 
@@ -139,7 +140,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
 std::vector<std::string> LocalProvider::against_cross_signing(const x509::Certificate& existing,
                                                               const x509::Certificate& issuer, Instant now) const {
   std::vector<std::string> reasons = ca::against_cross_signing(existing, issuer, now);
-  if (const auto revoked = revocation_of(existing, authorities())) {
+  if (const auto revoked = revocation_of(dependencies_.revocations(), existing, authorities())) {
     reasons.push_back(fmt::format("it was revoked {}", rfc3339(revoked->revoked_at)));
   }
   if (dependencies_.spent) {

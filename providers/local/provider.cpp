@@ -10,7 +10,7 @@
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
 #include "providers/local/serial_log.h"
-#include "x509/judge/same_name.h"
+#include "workflow/ports/revocation_of.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -117,7 +117,7 @@ std::vector<ca::Unfitness> LocalProvider::unfitness_of_path(const ca::Path& path
   issuers.insert(issuers.end(), path.authorities.begin(), path.authorities.end());
   for (const x509::Certificate& one : path.authorities) {
     const std::string name = one.subject().to_string();
-    if (const auto revoked = revocation_of(one, issuers)) {
+    if (const auto revoked = revocation_of(dependencies_.revocations(), one, issuers)) {
       found.push_back({fmt::format("the certificate of \"{}\" (serial number {}) was revoked {}", name, revoked->serial,
                                    rfc3339(revoked->revoked_at)),
                        std::nullopt});
@@ -132,19 +132,6 @@ std::vector<ca::Unfitness> LocalProvider::unfitness_of_path(const ca::Path& path
 
 std::vector<x509::Certificate> LocalProvider::authorities() const {
   return dependencies_.authorities ? parsed(dependencies_.authorities()) : std::vector<x509::Certificate>{};
-}
-
-// A CA's book is kept by its name as its own certificate spells it (issuer_id).
-std::optional<RevokedSerial> LocalProvider::revocation_of(const x509::Certificate& certificate,
-                                                          const std::vector<x509::Certificate>& issuers) const {
-  Revocations& book = dependencies_.revocations();
-  const std::string serial = x509::serial_text(certificate.serial());
-  if (auto revoked = book.revocation(issuer_id(certificate.issuer()), serial)) return revoked;
-  for (const x509::Certificate& issuer : issuers) {
-    if (!x509::same_name(issuer.subject(), certificate.issuer())) continue;
-    if (auto revoked = book.revocation(issuer_id(issuer.subject()), serial)) return revoked;
-  }
-  return std::nullopt;
 }
 
 void LocalProvider::expect_not_suspended(const x509::Name& issuer) const {

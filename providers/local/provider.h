@@ -122,9 +122,6 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::vector<ca::Unfitness> unfitness_of_path(const ca::Path& path, Instant now) const;  // its suspension left out
   // The CAs of this bridge.
   std::vector<x509::Certificate> authorities() const;
-  // In the book of its issuer: one of `issuers` that has that name, which the certificate may spell otherwise.
-  std::optional<workflow::RevokedSerial> revocation_of(const x509::Certificate& certificate,
-                                                       const std::vector<x509::Certificate>& issuers) const;
   const ca::Profile& profile_of(const std::string& request_profile) const;
   // Why the CA of that certificate is not cross-signed: ca::against_cross_signing, and what was revoked or recorded
   // here of it.

@@ -8,7 +8,7 @@
 #include "service/effects/effect_parts.h"
 #include "service/effects/expectation.h"
 #include "workflow/machine/lifecycle.h"
-#include "workflow/ports/serial_numbers.h"
+#include "workflow/ports/revocation_of.h"
 #include "x509/asn1/bounds.h"
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"
@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -100,39 +101,44 @@ bool is_still_there(Dependencies& world, const workflow::Order& order, const wor
 }
 
 // Why nobody who looks at revocations accepts what is below this CA, as far as it is known here; "" where nothing is.
-std::string why_unfit(Dependencies& world, const x509::Certificate& authority) {
+// `others`: certificates of CAs, among which its issuer may be.
+std::string why_unfit(Dependencies& world, const x509::Certificate& authority,
+                      const std::vector<x509::Certificate>& others) {
   const std::string name = authority.subject().to_string();
   if (compromised(&world.records(), x509::spki_hash(authority.spki()))) {
     return fmt::format("the key of \"{}\" is recorded as compromised", name);
   }
-  const std::string serial = x509::serial_text(authority.serial());
   const auto record = world.records().certificate(hex(sha256(authority.der)));
   const bool is_revoked = (record && record->status == workflow::status::kRevoked) ||
-                          world.revocations().revocation(workflow::issuer_id(authority.issuer()), serial);
+                          workflow::revocation_of(world.revocations(), authority, others);
   if (!is_revoked) return {};
-  return fmt::format("the certificate of \"{}\" (serial number {}) is revoked", name, serial);
+  return fmt::format("the certificate of \"{}\" (serial number {}) is revoked", name,
+                     x509::serial_text(authority.serial()));
 }
 
 // `left_out`: why no path may lead through CAs that it could lead through.
 x509::Expectation expectation_of(Dependencies& world, const workflow::Order& order, const workflow::Verifying& state,
                                  const Chain& chain, std::vector<std::string>& left_out) {
+  const auto& draft = state.prepared.draft;
+  const auto anchors =
+      parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }));
+  // Ours first: only so many are looked at, and what came from outside may be more.
+  std::vector<x509::Certificate> authorities;
+  if (!draft.issuer.empty()) authorities.push_back(x509::parse_certificate(draft.issuer));
+  authorities.insert(authorities.end(), chain.certificates.begin(), chain.certificates.end());
+  const std::size_t below = authorities.size();
+  authorities.insert(authorities.end(), anchors.begin(), anchors.end());
   const auto add = [&](std::vector<x509::Certificate>& to, const x509::Certificate& authority) {
-    std::string why = usable("what is recorded of", "CAs", [&] { return why_unfit(world, authority); });
+    std::string why = usable("what is recorded of", "CAs", [&] { return why_unfit(world, authority, authorities); });
     if (why.empty()) return to.push_back(authority);
     if (std::find(left_out.begin(), left_out.end(), why) == left_out.end()) left_out.push_back(std::move(why));
   };
-  const auto& draft = state.prepared.draft;
   auto expected = service::expectation_of(order, draft);
   for (const auto& name : state.accepted) {
     if (x509::finding_kind(name).acceptable) expected.accept.push_back(name);
   }
-  // Ours first: only so many are looked at, and what came from outside may be more.
-  if (!draft.issuer.empty()) add(expected.intermediates, x509::parse_certificate(draft.issuer));
-  for (const auto& one : chain.certificates) add(expected.intermediates, one);
-  for (const auto& one :
-       parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }))) {
-    add(expected.anchors, one);
-  }
+  for (const auto& one : std::span(authorities).first(below)) add(expected.intermediates, one);
+  for (const auto& one : anchors) add(expected.anchors, one);
   return expected;
 }
 

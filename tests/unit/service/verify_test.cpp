@@ -294,6 +294,14 @@ TEST_CASE("what was in flight when its CA was revoked, or that one's key comprom
         {issuer_id(authority.issuer()), serial, 4, answered.now, authority.tbs.validity.not_after, "REVOCATION"});
     is_quarantined(is_revoked);
   }
+  SECTION("in the book of an issuer whose own certificate spells its name otherwise") {
+    const TestAuthority other{"CN=ROOT"};
+    REQUIRE(issuer_id(other.certificate().subject()) != issuer_id(authority.issuer()));
+    answered.provider_->issued.chain.push_back(other.certificate().der);
+    answered.revocations().revoke({issuer_id(other.certificate().subject()), serial, 4, answered.now,
+                                   authority.tbs.validity.not_after, "REVOCATION"});
+    is_quarantined(is_revoked);
+  }
   SECTION("revoked by another provider") {
     CertificateRecord record;
     record.fingerprint = hex(sha256(authority.der));
