@@ -66,6 +66,9 @@ Next from(const Submitting& state, const Context& context) {
       return refuse(fmt::format("attempt {} was started before; it is never started again", begun->attempt));
     }
     // The timers may come late; the rules may not.
+    if (context.order.deadline && context.at() >= *context.order.deadline) {
+      return refuse("the deadline of the request is over");
+    }
     if ((state.begin_by && context.at() > *state.begin_by) || is_before_command(state, context)) {
       return refuse("the operator's command was not carried out in time; it has to be given again");
     }

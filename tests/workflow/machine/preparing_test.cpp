@@ -99,6 +99,14 @@ TEST_CASE("a draft grown too old is built again and approvals are void") {
   CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
 }
 
+TEST_CASE("nothing is begun once the deadline is over, also where its timer comes late") {
+  Order ends = order();
+  ends.deadline = kStart + 1h;
+  const AttemptStarted begun{1, "host/1", kStart + 2h};
+  CHECK(name_of(go(ends, planned(), begun, kStart + 1h - 1s).next) == StateName::submitting);
+  CHECK(refused(ends, planned(), begun, kStart + 1h) == "the deadline of the request is over");
+}
+
 TEST_CASE("a draft that its provider would not make like this any more is built again after a pause") {
   const Decision again = go(order(), sample<Prepared>(), DraftTooOld{1s, "the issuer has another key now"});
   CHECK(identities(again) == Names{"sign_csr"});
