@@ -100,10 +100,10 @@ std::optional<Instant> ends_at(const Policy& policy, const Decisions& decisions,
   return last;
 }
 
-std::optional<Instant> usable_from(const Policy& policy, const Decisions& decisions, Instant created) {
+std::optional<Instant> usable_from(const Policy& policy, const Decisions& decisions, Instant created, Instant now) {
   std::optional<Instant> first;
   for (const Alternative& alternative : policy.alternatives) {
-    if (!complete(alternative, decisions)) continue;
+    if (over(alternative, now - created) || !complete(alternative, decisions)) continue;
     const Instant from = created + alternative.timelock;
     if (!first || from < *first) first = from;
   }

@@ -70,8 +70,8 @@ Outcome judge(const Policy& policy, const Decisions& decisions, Duration age);
 
 // When the last alternative that can still be satisfied ends. Nothing when one of them never ends or none is left.
 std::optional<Instant> ends_at(const Policy& policy, const Decisions& decisions, Instant created);
-// When the first alternative that has enough approvals may be used. Nothing when none has.
-std::optional<Instant> usable_from(const Policy& policy, const Decisions& decisions, Instant created);
+// When the first alternative that has enough approvals, and is not over now, may be used. Nothing when there is none.
+std::optional<Instant> usable_from(const Policy& policy, const Decisions& decisions, Instant created, Instant now);
 
 // "2 of 3 in group ops and 1 of 2 in group audit, or 3 of 3 in group board"; "no approval needed"; "can never be met".
 std::string quorum_text(const Policy& policy);

@@ -208,7 +208,7 @@ Progress approval_progress(const Order& order, const PreparedRequest& prepared, 
   if (!standing.faults.empty()) {
     progress.note = "no vote counts: " + standing.faults.front();
   } else if (standing.outcome == approval::Outcome::timelocked) {
-    const auto from = usable_from(terms.policy, standing.decisions, opened);
+    const auto from = usable_from(terms.policy, standing.decisions, opened, now);
     progress.note = fmt::format("approved by enough people, timelock runs until {}", rfc3339(from.value_or(opened)));
   }
   return progress;
@@ -219,8 +219,9 @@ std::optional<Instant> approvals_due(const Order& order, const PreparedRequest& 
   const ApprovalStanding standing = approval_standing(order, prepared, now);
   const approval::Policy& policy = order.approval->policy;
   const Instant opened = prepared.approval.counted_from(now);
-  const auto due = standing.outcome == approval::Outcome::timelocked ? usable_from(policy, standing.decisions, opened)
-                                                                     : ends_at(policy, standing.decisions, opened);
+  const auto due = standing.outcome == approval::Outcome::timelocked
+                       ? usable_from(policy, standing.decisions, opened, now)
+                       : ends_at(policy, standing.decisions, opened);
   // What is over already is not waited for: judging again at once would say the same.
   constexpr Duration kLater = std::chrono::minutes{10};
   return due && *due <= now ? std::optional<Instant>(now + kLater) : due;

@@ -75,9 +75,14 @@ TEST_CASE("the end is that of the last alternative that can still be satisfied")
 TEST_CASE("the timelock counts from the creation") {
   const Instant created = parse_rfc3339("2026-01-01T00:00:00Z");
   const Policy policy{{{"", 3h, 5h, {ops()}}, {"", 1h, 5h, {audit()}}}};
-  CHECK(usable_from(policy, {{kAnna}, {}}, created) == created + 1h);
-  CHECK(usable_from(policy, {{kBen, kCleo}, {}}, created) == created + 3h);
-  CHECK(usable_from(policy, {{kBen}, {}}, created) == std::nullopt);
+  CHECK(usable_from(policy, {{kAnna}, {}}, created, created) == created + 1h);
+  CHECK(usable_from(policy, {{kBen, kCleo}, {}}, created, created) == created + 3h);
+  CHECK(usable_from(policy, {{kBen}, {}}, created, created) == std::nullopt);
+  // What is over is not what is waited for.
+  const Policy two{{{"", 0s, 1h, {audit()}}, {"", 3h, 9h, {audit()}}}};
+  CHECK(usable_from(two, {{kAnna}, {}}, created, created + 59min) == created);
+  CHECK(usable_from(two, {{kAnna}, {}}, created, created + 1h) == created + 3h);
+  CHECK(usable_from(two, {{kAnna}, {}}, created, created + 9h) == std::nullopt);
 }
 
 TEST_CASE("the quorum is told in words") {
