@@ -277,7 +277,15 @@ Bytes TokenKey::sign(const Json* more, ByteView to_be_signed, const SignatureAlg
   }
   const workflow::PurposeRow& row = row_of(purpose);
   Bytes signature = sign_for(row.intent, more, to_be_signed, algorithm);
-  if (!row.outcome.empty()) state_->write_down(row.outcome, more, algorithm.name, hex(sha256(to_be_signed)));
+  if (row.outcome.empty()) return signature;
+  try {
+    state_->write_down(row.outcome, more, algorithm.name, hex(sha256(to_be_signed)));
+  } catch (const Error& error) {
+    if (!row.once) throw;
+    throw Error{ErrorKind::outcome_unknown, fmt::format("the signature with key {} was made, and was dropped: {}",
+                                                        state_->key.name, error.message())}
+        .hint(error.hint());
+  }
   return signature;
 }
 

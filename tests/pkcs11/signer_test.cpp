@@ -266,6 +266,26 @@ TEST_CASE("whatever a key is used for, the intent is on record before it signs a
   }
 }
 
+TEST_CASE("a signature that was made once and for all and cannot be written down is not said to be none") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  for (const auto& [purpose, kind] : {std::pair{workflow::Purpose::certificate, ErrorKind::outcome_unknown},
+                                      std::pair{workflow::Purpose::crl, ErrorKind::outcome_unknown},
+                                      std::pair{workflow::Purpose::metadata, ErrorKind::unavailable}}) {
+    const auto outcome = workflow::row_of(purpose).outcome;
+    INFO(outcome);
+    const auto key =
+        TokenKey::open(token, made, {purpose, "a test", Json::object(), {}}, [&](std::string_view leaf, const Json&) {
+          if (leaf == outcome) throw Error{ErrorKind::unavailable, "the disk is full"};
+        });
+    const Error error = error_of([&] { key->sign(kMessage, algorithm); });
+    CHECK(error.kind() == kind);
+    CHECK(error.message().find("the disk is full") != std::string::npos);
+  }
+}
+
 TEST_CASE("a key that shows a flaw after a new login neither signs nor is written down as about to") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
