@@ -315,7 +315,7 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
 const x509::WeakKeyList& Wiring::weak_keys() {
   // Debian's lists of CVE-2008-0166 have 5 MB each.
   constexpr std::size_t kMost = std::size_t{256} << 20U;
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(weak_keys_mutex_);
   if (!weak_keys_) {
     auto lists = std::make_shared<x509::WeakKeyList>();
     for (const auto& file : settings_->weak_keys) {

@@ -120,6 +120,7 @@ class Wiring final : public service::Workplace {
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
+  std::mutex weak_keys_mutex_;  // held while the lists are read, which nothing else waits for
   std::shared_ptr<const x509::WeakKeyList> weak_keys_;
   std::vector<service::LeftOut> left_out_;
   std::set<std::string> told_;  // what was said once about trust anchors
