@@ -98,7 +98,7 @@ workflow::Progress progress_from(Roll& roll, RequestStatus standing, const Progr
     progress.note = "enough people approved";
     if (context.created) {
       progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
-      if (const auto from = approval::usable_from(*context.policy, roll.decisions(), *context.created);
+      if (const auto from = approval::usable_from(*context.policy, roll.decisions(), *context.created, context.now);
           from && *from > *context.created) {
         progress.note += "; the timelock runs until about " + rfc3339(*from);
       }

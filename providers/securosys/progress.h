@@ -15,6 +15,7 @@ struct ProgressContext {
   const std::optional<approval::Policy>& policy;  // as it was pinned when the request was submitted
   const std::map<SpkiHash, std::string>& names;   // people by key
   std::optional<Instant> created;                 // when it was submitted
+  Instant now{};
 };
 
 // PENDING and so on; unrecognised for a word without a row.

@@ -65,7 +65,7 @@ Progress SecurosysProvider::progress_without_asking(const SignRequestStatus& now
   std::optional<approval::Policy> pinned = settings_.policy;
   try {
     if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
-    return progress_of(now, {pinned, settings_.names, created(submission)});
+    return progress_of(now, {pinned, settings_.names, created(submission), clock_.now()});
   } catch (const Error&) {
     return {};  // an error in the other members must not lose the result
   }
@@ -137,7 +137,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   const std::optional<approval::Policy> pinned = submission.provider_state.empty()
                                                      ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
                                                      : pinned_from(submission.provider_state).policy;
-  report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
+  report.progress = progress_of(now, {pinned, settings_.names, created(submission), clock_.now()});
   if (report.status == RequestStatus::rejected) report.by = rejected_by(report.progress);
   if (report.status == RequestStatus::failed) {
     report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
