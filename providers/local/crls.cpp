@@ -5,6 +5,7 @@
 #include "providers/local/crl_place.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
+#include "workflow/ports/crl_place_fault.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/spki.h"
 
@@ -234,31 +235,44 @@ std::optional<MadeCrl> LocalProvider::publish(const std::string& shard, Instant 
                                                  settings_.name, settings_.key_service->provider)};
   }
   const CrlPlace place = place_of(shard);
-  expect_folder_takes_files(place.file);
   const x509::Certificate issuer = certificate();
   const std::string id = issuer_id(issuer.subject());
-  Revocations& book = dependencies_.revocations();
-  // Nobody waits for this process while it waits for a web server.
-  expect_newest(place, issuer, book.last_crl(id, place.distribution_point()));
-  const PublishingTurn turn(place.file);
-  expect_to_publish(place, issuer, now);
-  // What another process has published meanwhile is known now.
-  const auto last = book.last_crl(id, place.distribution_point());
-  if (wanted == Wanted::where_due && crl_due({place, last, false, "", ""}, issuer, now).empty()) return std::nullopt;
-  std::optional<Instant> after_future;
-  if (wanted == Wanted::after_future) {
-    after_future = newest_of(last, crl_there(place, settings_.crl->shards, issuer));
-    if (*after_future <= now) return std::nullopt;
-  }
-  if (auto left = left_in_place(place, issuer, now)) return left;
-  const NextCrl next = next_crl(place, issuer, now, after_future);
-  const Bytes der = sign_crl(next, issuer, now);
-  const ca::CrlFields& fields = next.fields;
+  std::optional<PublishingTurn> turn;
+  std::optional<MadeCrl> left;
+  std::optional<NextCrl> next;
+  const auto at_place = [&](const auto& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      throw of_crl_place(error, place.file.string());
+    }
+  };
+  at_place([&] {
+    expect_folder_takes_files(place.file);
+    Revocations& book = dependencies_.revocations();
+    // Nobody waits for this process while it waits for a web server.
+    expect_newest(place, issuer, book.last_crl(id, place.distribution_point()));
+    turn.emplace(place.file);
+    expect_to_publish(place, issuer, now);
+    // What another process has published meanwhile is known now.
+    const auto last = book.last_crl(id, place.distribution_point());
+    if (wanted == Wanted::where_due && crl_due({place, last, false, "", ""}, issuer, now).empty()) return;
+    std::optional<Instant> after_future;
+    if (wanted == Wanted::after_future) {
+      after_future = newest_of(last, crl_there(place, settings_.crl->shards, issuer));
+      if (*after_future <= now) return;
+    }
+    left = left_in_place(place, issuer, now);
+    if (!left) next = next_crl(place, issuer, now, after_future);
+  });
+  if (!next) return left;
+  const Bytes der = sign_crl(*next, issuer, now);
+  const ca::CrlFields& fields = next->fields;
   MadeCrl made{{fields.number, fields.this_update, fields.next_update, hex(sha256(der)), fields.distribution_point},
                fields.entries.size(),
-               next.place,
-               next.after_future};
-  put_in_place(id, made, der);
+               next->place,
+               next->after_future};
+  at_place([&] { put_in_place(id, made, der); });
   return made;
 }
 
@@ -439,7 +453,8 @@ MadeCrl LocalProvider::put_crl(const std::string& shard, Duration limit) {
     } catch (const Error& error) {
       other(fmt::format("something that is not a CRL of {} ({})", issuer.subject().to_string(), error.message()));
     }
-    const auto known = book.published_crl(id, number);
+    auto known = book.published_crl(id, number);
+    if (known && known->sha256 == kLostCrl) known.reset();  // its number alone was taken over
     if (!known && number < last->number) {
       // Of a store that was lost, or of the program before, from before the last one that this store was told of: where
       // nothing that it revokes is forgotten.
@@ -489,6 +504,7 @@ ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
   draft.to_be_signed = next.to_be_signed;
   draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
+  draft.provider_state = linted_state(linted_by(ca::Artefact::crl), draft.to_be_signed);
   draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}{}", fields.number,
                              issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update),
                              fields.only_authorities ? ", about CAs alone" : ""),
@@ -518,6 +534,10 @@ std::vector<std::string> LocalProvider::judge_crl(const ProviderCall& call) {
   if (settings_.crl && settings_.crl->scope != scope_of(list)) {
     throw outdated_draft(fmt::format("the CRL is about {}, and `scope` says {} now", spoken_scope(scope_of(list)),
                                      spoken_scope(settings_.crl->scope)));
+  }
+  if (!draft.provider_state.empty()) {  // drafts of earlier versions do not say
+    if (std::string why = why_not_linted(draft, linted_by(ca::Artefact::crl)); !why.empty())
+      throw outdated_draft(std::move(why));
   }
   std::vector<std::string> reasons;
   for (const ca::LintFinding& finding : ca::lint_crl(draft.to_be_signed, call.now)) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "workflow/machine/order.h"
 #include "x509/objects/certificate.h"
 
 #include <string>
@@ -25,5 +26,10 @@ inline Json facts_of(const std::string& provider, const std::string& request, co
                        {"subject", tbs.content.subject.to_string()},
                        {"to_be_signed_sha256", hex(sha256(tbs.der))}});
 }
+
+// What is kept with a draft (Draft::provider_state): by whom it was linted, and over which bytes.
+std::string linted_state(const std::string& by, ByteView to_be_signed);
+// "" for a draft whose very bytes were linted by those who lint now.
+std::string why_not_linted(const workflow::Draft& draft, const std::string& by);
 
 }  // namespace hsmbridge::local

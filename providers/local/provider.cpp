@@ -25,25 +25,6 @@ using providers::parsed;
 
 namespace {
 
-// What is kept with a draft of its linting: by whom (linted_by), and over which bytes.
-struct Linted {
-  std::string by;
-  std::string sha256;
-};
-std::string state_of(const Linted& linted) {
-  return providers::stored({{"linted_by", linted.by}, {"linted_sha256", linted.sha256}});
-}
-
-// "" for a draft whose very bytes were linted by those who lint now.
-std::string why_not_linted(const Draft& draft, const std::string& by) {
-  const auto linted = providers::stored_state<Linted>(draft.provider_state, [](const providers::Members& in) {
-    return Linted{in.text("linted_by"), in.text("linted_sha256")};
-  });
-  if (linted.sha256 != hex(sha256(draft.to_be_signed))) return "the draft was not linted as it is";
-  if (linted.by != by) return fmt::format("the draft was linted by {}, and {} lint now", linted.by, by);
-  return "";
-}
-
 // The certificate that the CA has already which the order cross-signs.
 std::optional<x509::Certificate> cross_signed_by(const Order& order) {
   const Bytes& existing = enrolment_of(order).cross_signs;
@@ -51,6 +32,22 @@ std::optional<x509::Certificate> cross_signed_by(const Order& order) {
 }
 
 }  // namespace
+
+std::string linted_state(const std::string& by, ByteView to_be_signed) {
+  return providers::stored({{"linted_by", by}, {"linted_sha256", hex(sha256(to_be_signed))}});
+}
+
+std::string why_not_linted(const Draft& draft, const std::string& by) {
+  struct Linted {
+    std::string by, sha256;
+  };
+  const auto linted = providers::stored_state<Linted>(draft.provider_state, [](const providers::Members& in) {
+    return Linted{in.text("linted_by"), in.text("linted_sha256")};
+  });
+  if (linted.sha256 != hex(sha256(draft.to_be_signed))) return "the draft was not linted as it is";
+  if (linted.by != by) return fmt::format("the draft was linted by {}, and {} lint now", linted.by, by);
+  return "";
+}
 
 workflow::Capabilities declared_capabilities() {
   return {.complete_look_up = true, .full_profile = true, .revoke = true, .revoke_since = true};
@@ -228,7 +225,7 @@ ProviderDraft LocalProvider::drafted(const Order& order, ByteView csr, Instant n
   const auto found = findings(draft.to_be_signed, profile, now);
   ca::refuse_errors(found);
   for (const ca::LintFinding& finding : found) draft.notes.push_back("lint: " + ca::to_string(finding));
-  draft.provider_state = state_of({linted_by(ca::Artefact::certificate), hex(sha256(draft.to_be_signed))});
+  draft.provider_state = linted_state(linted_by(ca::Artefact::certificate), draft.to_be_signed);
   if (!profile.policy_url.empty()) draft.notes.push_back("policy: " + profile.policy_url);
   if (cross_signed) {
     draft.notes.push_back(fmt::format("cross-signs a CA that has a certificate of \"{}\" (serial number {}, until {})",

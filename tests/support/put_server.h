@@ -64,6 +64,11 @@ class PutServer {
     const std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(std::count(lines_.begin(), lines_.end(), line));
   }
+  // 403 to each PUT there.
+  void deny(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    denied_ = path;
+  }
   // The value of Authorization that is wanted; "" for none.
   void expect(const std::string& authorization) {
     const std::lock_guard lock(mutex_);
@@ -114,6 +119,7 @@ class PutServer {
       return connection.answer(200, found->second.octets, "application/pkix-crl", etag_line(found->second.etag));
     }
     if (method != "PUT") return connection.answer(405, "");
+    if (path == denied_) return connection.answer(403, "");
     if (fault_ == Fault::error) return connection.answer(500, "");
     if (fault_ == Fault::lost_undone) return connection.close_properly();
     if (fault_ == Fault::overtaken) put(path, "somebody else's");
@@ -135,6 +141,7 @@ class PutServer {
   std::mutex mutex_;
   Fault fault_ = Fault::none;
   std::string authorization_;
+  std::string denied_;
   std::map<std::string, File> files_;
   unsigned last_etag_ = 0;
   std::vector<std::string> lines_;

@@ -6,6 +6,7 @@
 #include "service/content/ask.h"
 #include "service/content/brought_csr.h"
 #include "service/keys/keys.h"
+#include "workflow/ports/crl_place_fault.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/crl.h"
@@ -308,9 +309,7 @@ PublishedCrls publish_crls(Bridge& bridge, workflow::Store& store, Logbook& log,
     } catch (Error& error) {
       if (!crl.place.shard.empty()) error.prefix("shard " + crl.place.shard);
       if (!published.stopped) published.stopped = error;
-      // Of the key or the token: no other one can be signed either. What is wrong with one place holds up no other.
-      const auto kind = error.kind();
-      if (kind == ErrorKind::unavailable || kind == ErrorKind::denied || kind == ErrorKind::refused) break;
+      if (workflow::stops_every_crl(error)) break;
       continue;
     }
     log.record("crl-published", crl_facts(ca, published.made.back().made));

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/unicode.h"
 #include "service/authorities/authorities.h"
+#include "workflow/ports/crl_place_fault.h"
 #include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
@@ -31,11 +32,6 @@ std::string spoken_crl(const std::string& ca, const workflow::CrlPlace& place) {
 
 // Of each CRL, and of all of them in a round.
 constexpr Duration kLongestPutting = std::chrono::seconds{30};
-
-// Of the key or the token: no other CRL of this CA can be signed now either.
-bool is_about_all(ErrorKind kind) {
-  return kind == ErrorKind::unavailable || kind == ErrorKind::denied;
-}
 
 }  // namespace
 
@@ -105,8 +101,11 @@ void CrlSchedule::put_due(const Ca& ca, workflow::CrlStanding& standing, Duratio
     if (crl.not_put.empty() || clock_.since_boot() < state.putting.next_try) continue;
     if (clock_.since_boot() >= end) return;
     if (put(ca, crl, state)) continue;
+    // No answer: the next one is tried a little later, before this one is again.
     for (const workflow::PlacedCrl& other : standing.crls) {
-      if (&other != &crl) put_off(states_[{ca.name, other.place.shard}].putting);
+      if (&other == &crl) continue;
+      Duration& next_try = states_[{ca.name, other.place.shard}].putting.next_try;
+      next_try = std::max(next_try, clock_.since_boot() + kFirstPause);
     }
     return;
   }
@@ -151,7 +150,7 @@ void CrlSchedule::publish(const Ca& ca, workflow::PlacedCrl& crl, State& state) 
     pauses_.erase(ca.name);
   } catch (const Error& error) {
     tell(fmt::format("{}: no CRL is published: {}", spoken_crl(ca.name, crl.place), error.message()));
-    put_off(is_about_all(error.kind()) ? pauses_[ca.name] : state.publishing);
+    put_off(workflow::stops_every_crl(error) ? pauses_[ca.name] : state.publishing);
   }
 }
 
@@ -168,7 +167,7 @@ bool CrlSchedule::put(const Ca& ca, workflow::PlacedCrl& crl, State& state) {
   } catch (const Error& error) {
     tell(fmt::format("{}: {}: {}", spoken_crl(ca.name, crl.place), crl.not_put, error.message()));
     put_off(state.putting);
-    return !is_about_all(error.kind());
+    return error.kind() != ErrorKind::unavailable;  // by the server: what it denies may be one URL's
   }
 }
 

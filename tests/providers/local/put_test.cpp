@@ -120,6 +120,27 @@ TEST_CASE_METHOD(Put, "an older one of a lost store is replaced where nothing th
   }
 }
 
+TEST_CASE_METHOD(Put, "the last CRL that was lost, and of which the number alone was taken over, is replaced") {
+  const auto root = x509::parse_certificate(anchor);
+  Takeover told;
+  told.issuer = hex(sha256(root.subject().der()));
+  told.next_crl_number = 5;
+  store.take_over(told, "ca-adopted", Json::object(), "uid:7", clock.now());
+  REQUIRE(publish() == 5);
+  const auto& algorithm = ca::issuing_algorithm("", root);
+  ca::CrlFields fields{4, clock.now(), clock.now() + 24h, {}};
+  const bool forgotten = GENERATE(false, true);
+  if (forgotten) fields.entries.push_back({Bytes{0x44}, clock.now(), 1});
+  server.set("/pki/root.crl",
+             to_text(ca::signed_crl(ca::crl_to_be_signed(fields, root, algorithm), root, key, algorithm, clock.now())));
+  if (forgotten) {
+    CHECK(refusal().message().find("revokes the serial number 44") != std::string::npos);
+  } else {
+    put_it();
+    CHECK(there() == file());
+  }
+}
+
 TEST_CASE_METHOD(Put, "no number is taken while a newer CRL than the store knows is where it is put") {
   publish();
   put_it();
@@ -368,4 +389,20 @@ TEST_CASE_METHOD(Put, "each shard is put where it belongs, and not in the place 
   CHECK(server.file("/1.crl") == to_text(read_file(places[1].file)));
   server.set("/0.crl", *server.file("/1.crl"));
   CHECK_THROWS_WITH(provider->put_crl("0", 20s), Catch::Contains("holds the CRL of " + url_of(1)));
+}
+
+TEST_CASE_METHOD(Put, "a shard whose URL denies it keeps no other one from being put") {
+  shard(3);
+  for (CrlPlace& place : settings.crl->shards) place.put = server.url() + "/" + place.shard + ".crl";
+  settings.crl->file.clear();
+  settings.crl->put.clear();
+  settings.crl->every.reset();
+  make();
+  for (const char* one : {"0", "1", "2"}) provider->publish_crl(one, clock.now());
+  server.deny("/0.crl");
+  auto rounds = schedule();
+  rounds.round();
+  CHECK_FALSE(server.file("/0.crl"));
+  CHECK(server.file("/1.crl"));
+  CHECK(server.file("/2.crl"));
 }

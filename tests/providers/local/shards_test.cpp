@@ -1,7 +1,9 @@
 // CRLs in shards: each revocation on the one that its certificate names, whatever the configuration says by then.
 #include "ca/issue.h"
 #include "own_ca.h"
+#include "providers/local/crl_place.h"
 #include "workflow/machine/order.h"
+#include "workflow/ports/crl_place_fault.h"
 #include "x509/content/extensions.h"
 
 #include <algorithm>
@@ -228,6 +230,24 @@ TEST_CASE_METHOD(Sharded, "the schedule publishes the shards that are due, and o
   CHECK(signatures == 4);
   rounds.round();
   CHECK(signatures == 4);
+}
+
+TEST_CASE_METHOD(Sharded, "what is wrong with the place of one shard, or held there, holds up no other") {
+  publish_all();
+  signatures = 0;
+  clock.advance(24h);
+  const local::PublishingTurn turn(provider->crl_places()[0].file);
+  auto rounds = schedule();
+  rounds.round();
+  CHECK(signatures == 3);
+  try {
+    provider->publish_crl("0", clock.now());
+    FAIL("it was published");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+    CHECK_FALSE(stops_every_crl(error));
+  }
+  CHECK(stops_every_crl(Error{ErrorKind::unavailable, "what is wrong with the key"}));
 }
 
 TEST_CASE_METHOD(Sharded, "no entry leaves a shard because the store has its revocation on another") {
