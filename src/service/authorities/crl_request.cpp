@@ -56,14 +56,16 @@ std::size_t lacking(workflow::Store& store, const RequestId& id) {
       std::count_if(revoked.begin(), revoked.end(), [&](const auto& one) { return !listed.contains(one.serial); }));
 }
 
-// The newest one of the CA; no other kind of request is without a profile.
-std::optional<workflow::RequestLine> last_request(workflow::Store& store, const std::string& name) {
+// The newest one of the CA that a clock which was ahead did not make; no other kind of request is without a profile.
+std::optional<workflow::RequestLine> last_request(workflow::Store& store, const std::string& name, Instant now) {
   workflow::RequestQuery query;
   query.provider = name;
   query.profile = "";
-  query.most = 1;
-  const auto found = store.page(query);
-  return found.empty() ? std::nullopt : std::optional(found.front());
+  query.most = 100;
+  for (auto& line : store.page(query)) {
+    if (line.created_at <= now) return std::move(line);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -116,10 +118,12 @@ std::optional<RequestId> request_due_crl(const Actor& actor, const config::Setti
       standing.crl_every && !standing.crls.empty() && standing.crls.front().last && !standing.crls.front().due.empty();
   if (!is_due || store.restored()) return std::nullopt;
   const workflow::Order order = crl_order(actor, name, standing, now);
-  const auto last = last_request(store, name);
+  const auto last = last_request(store, name, now);
   const bool given_up = last && last->state != workflow::StateName::completed;
   if (last && !workflow::is_final(last->state)) return std::nullopt;
-  if (given_up && now - last->changed_at < standing.crl_every.value_or(Duration::zero())) return std::nullopt;
+  // One that ended by a clock that was ahead holds back nothing.
+  const Duration since = given_up ? now - last->changed_at : Duration::zero();
+  if (given_up && since >= Duration::zero() && since < *standing.crl_every) return std::nullopt;
   return journal_unless_open(store, order, timing_for(settings, name)) ? std::optional(order.id) : std::nullopt;
 }
 

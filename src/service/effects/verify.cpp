@@ -235,7 +235,7 @@ EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const 
   if (state.late) return not_published("its signature came after the request had been given up");
   const auto list = x509::parse_tbs_cert_list(state.prepared.draft.to_be_signed);
   if (list.next_update && *list.next_update <= now) {
-    return not_published("it was signed after its end, " + rfc3339(*list.next_update));
+    return not_published("it had ended by the time that it could be, " + rfc3339(*list.next_update));
   }
   const auto provider = provider_of(world, claim.record.order);
   try {

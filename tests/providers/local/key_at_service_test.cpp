@@ -477,4 +477,15 @@ TEST_CASE_METHOD(Place, "a schedule asks for one CRL at a time, and not at once 
   const auto next = due();
   REQUIRE(next);
   CHECK(*next != *asked);
+  service::append_event(store, *next, CancelAsked{"not today"}, "uid:7", clock.now(), Timing{});
+  // By a clock that is ahead one is asked for, and given up: that holds back nothing once the clock is right.
+  const Instant right = clock.now();
+  clock.set_wall(right + 24h * 30);
+  const auto ahead = due();
+  REQUIRE(ahead);
+  service::append_event(store, *ahead, CancelAsked{"the clock is wrong"}, "uid:7", clock.now(), Timing{});
+  clock.set_wall(right);
+  CHECK_FALSE(due());  // the one before was given up a moment ago
+  clock.set_wall(right + 25h);
+  CHECK(due());
 }
