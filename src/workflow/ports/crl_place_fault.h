@@ -9,7 +9,7 @@
 // wrong with the key does. CertificateAuthority marks the former by a detail.
 namespace hsmbridge::workflow {
 
-inline constexpr std::string_view kCrlPlaceDetail = "crl-place";
+inline constexpr std::string_view kCrlPlaceDetail = "crl-file";
 
 inline Error of_crl_place(Error error, const std::string& file) {
   error.with(std::string(kCrlPlaceDetail), file);
