@@ -122,39 +122,44 @@ std::string LocalProvider::shard_named_by(const x509::Certificate& certificate) 
 // ---- what is wanted -------------------------------------------------------------------------------------------------
 
 CrlStanding LocalProvider::crl_standing() {
+  return crl_standing(dependencies_.revocations(), dependencies_.serials());
+}
+
+CrlStanding LocalProvider::crl_standing(Revocations& book, SerialNumbers& serials) {
   CrlStanding standing;
   const x509::Certificate issuer = certificate();
   standing.certificate = issuer.der;
   if (!settings_.crl) return standing;
   const Instant now = clock_.now();
   const std::string id = issuer_id(issuer.subject());
-  Revocations& book = dependencies_.revocations();
   standing.crl_life = settings_.crl->next_update;
   standing.crl_every = settings_.crl->every;
   for (CrlPlace& place : crl_places()) {
     PlacedCrl crl{std::move(place), std::nullopt, false, "", ""};
     crl.last = book.last_crl(id, crl.place.distribution_point());
     crl.overdue = is_crl_overdue(crl.last, now);
-    crl.due = crl_due(crl, issuer, now);
+    crl.due = crl_due(crl, issuer, book, now);
     if (!crl.place.put.empty()) crl.not_put = why_not_put(crl.place, crl.last, book.number_put(id, crl.place.put));
     standing.crls.push_back(std::move(crl));
   }
   try {
     expect_none_lost(*settings_.crl, id, book, now);
-    expect_scope_to_fit(standing.crls.front().place, issuer, now);
+    expect_scope_to_fit(standing.crls.front().place, issuer, book, serials, now);
   } catch (const Error& error) {
+    standing.obstacle = error;
     standing.crls.front().due = error.message();  // publishing one says it too, and what to do
   }
   return standing;
 }
 
 // Also what has ended since the last CRL, which an entry stays on one CRL more for.
-void LocalProvider::expect_scope_to_fit(const CrlPlace& place, const x509::Certificate& issuer, Instant now) const {
+void LocalProvider::expect_scope_to_fit(const CrlPlace& place, const x509::Certificate& issuer, Revocations& book,
+                                        SerialNumbers& serials, Instant now) const {
   if (place.scope == CrlPlace::Scope::all) return;
   const std::string id = issuer_id(issuer.subject());
-  const auto last = dependencies_.revocations().last_crl(id, "");
+  const auto last = book.last_crl(id, "");
   const Instant since = last ? leaves_before(last, now) : now;
-  const auto other = dependencies_.serials().other_than_authority(id, since);
+  const auto other = serials.other_than_authority(id, since);
   if (!other) return;
   if (!other->is_known) {
     // Whoever looks for one of another kind has not found it in the last one either: nothing changes for him.
@@ -165,12 +170,12 @@ void LocalProvider::expect_scope_to_fit(const CrlPlace& place, const x509::Certi
   throw Error{ErrorKind::conflict, why}.hint(hint);
 }
 
-std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate& issuer, Instant now) {
+std::string LocalProvider::crl_due(const PlacedCrl& crl, const x509::Certificate& issuer, Revocations& book,
+                                   Instant now) {
   if (!crl.last) return "none was published yet";
   if (crl.last->sha256 == kLostCrl) return "the last one is lost";
   const Duration most = settings_.crl->every.value_or(settings_.crl->next_update / 2);
   if (crl.last->this_update + most <= now) return fmt::format("the last one is of {}", rfc3339(crl.last->this_update));
-  Revocations& book = dependencies_.revocations();
   const std::string id = issuer_id(issuer.subject());
   const std::string point = crl.place.distribution_point();
   const Instant since = leaves_before(crl.last, now);
@@ -256,7 +261,7 @@ std::optional<MadeCrl> LocalProvider::publish(const std::string& shard, Instant 
     expect_to_publish(place, issuer, now);
     // What another process has published meanwhile is known now.
     const auto last = book.last_crl(id, place.distribution_point());
-    if (wanted == Wanted::where_due && crl_due({place, last, false, "", ""}, issuer, now).empty()) return;
+    if (wanted == Wanted::where_due && crl_due({place, last, false, "", ""}, issuer, book, now).empty()) return;
     std::optional<Instant> after_future;
     if (wanted == Wanted::after_future) {
       after_future = newest_of(last, crl_there(place, settings_.crl->shards, issuer));
@@ -281,7 +286,7 @@ void LocalProvider::expect_to_publish(const CrlPlace& place, const x509::Certifi
   ca::expect_crl_signer(issuer);
   expect_none_lost(*settings_.crl, issuer_id(issuer.subject()), dependencies_.revocations(), now);
   // Before a number is taken: however often somebody tries again, the answer is the same.
-  expect_scope_to_fit(place, issuer, now);
+  expect_scope_to_fit(place, issuer, dependencies_.revocations(), dependencies_.serials(), now);
 }
 
 LocalProvider::NextCrl LocalProvider::next_crl(const CrlPlace& place, const x509::Certificate& issuer, Instant now,
@@ -573,7 +578,7 @@ MadeCrl LocalProvider::publish_signed(const ProviderCall& call, const IssuedResu
   const PublishingTurn turn(file);
   const auto last = book.last_crl(id, "");
   if (last && last->number == made.crl.number && last->sha256 == made.crl.sha256) return made;  // a process died here
-  expect_scope_to_fit(place, issuer, call.now);
+  expect_scope_to_fit(place, issuer, dependencies_.revocations(), dependencies_.serials(), call.now);
   const auto there = crl_there(place, {}, issuer);
   const bool is_there = there && read_file(file, ca::kLargestCrl) == der;  // or before it was written down
   const std::uint64_t newest = std::max(last ? last->number : 0, there && !is_there ? there->number : 0);

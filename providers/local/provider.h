@@ -103,6 +103,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   workflow::AuthorityView view() override;
   std::vector<workflow::CrlPlace> crl_places() const override;
   workflow::CrlStanding crl_standing() override;
+  workflow::CrlStanding crl_standing(workflow::Revocations& book, workflow::SerialNumbers& serials) override;
   Bytes certify_itself(ByteView spki, Instant now) override;
   x509::Content cross_content(const std::string& request_profile, ByteView existing, Instant now) override;
   workflow::MadeCrl publish_crl(const std::string& shard, Instant now) override;
@@ -178,7 +179,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   // Throws what speaks against any CRL of the CA there.
   void expect_to_publish(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now) const;
   // Throws conflict where a CRL about CAs alone would leave a certificate out. Nothing is asked of one about all.
-  void expect_scope_to_fit(const workflow::CrlPlace& place, const x509::Certificate& issuer, Instant now) const;
+  void expect_scope_to_fit(const workflow::CrlPlace& place, const x509::Certificate& issuer,
+                           workflow::Revocations& book, workflow::SerialNumbers& serials, Instant now) const;
   // The CRL that a process signed and put in its place, and died before it wrote that down: it is written down now.
   // Nothing where there is none, or where the next one has more to say.
   std::optional<workflow::MadeCrl> left_in_place(const workflow::CrlPlace& place, const x509::Certificate& issuer,
@@ -186,7 +188,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   // Throws invalid_input where there is none.
   workflow::CrlPlace place_of(const std::string& shard) const;
   // PlacedCrl::due.
-  std::string crl_due(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, Instant now);
+  std::string crl_due(const workflow::PlacedCrl& crl, const x509::Certificate& issuer, workflow::Revocations& book,
+                      Instant now);
   struct NextCrl {
     workflow::CrlPlace place;
     ca::CrlFields fields;

@@ -83,6 +83,7 @@ Json crl_check(const service::CrlCheck& check) {
     json.set("name", check.authority.name);
   }
   json.set("crls", rows);
+  if (const auto& obstacle = check.authority.view.obstacle) json.set("obstacle", obstacle->message());
   return json;
 }
 

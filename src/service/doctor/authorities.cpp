@@ -36,16 +36,6 @@ std::optional<workflow::CrlPlace::Scope> scope_there(const workflow::CrlPlace& p
   }
 }
 
-// Why the next CRL is refused that `scope` wants, and what to do.
-std::optional<ca::AgainstScope> why_not_in_scope(const workflow::PlacedCrl& crl, const std::string& issuer,
-                                                 const std::string& provider, workflow::Store& store, Instant now) {
-  using Scope = workflow::CrlPlace::Scope;
-  if (crl.place.scope == Scope::all) return std::nullopt;
-  const auto other = store.other_than_authority(issuer, crl.last ? std::min(crl.last->this_update, now) : now);
-  if (!other || (!other->is_known && scope_there(crl.place) == Scope::authorities)) return std::nullopt;
-  return ca::against_scope(*other, provider);
-}
-
 void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& at_url, const std::string& provider,
                  Instant now, Check& check) {
   using Scope = workflow::CrlPlace::Scope;
@@ -87,30 +77,19 @@ void examine_crl(const workflow::PlacedCrl& crl, const std::optional<CrlAtUrl>& 
 
 void examine_crls(Bridge& bridge, workflow::Store& store, const x509::Certificate& certificate,
                   const std::string& provider, std::vector<Check>& checks) {
-  std::vector<workflow::PlacedCrl> crls;
-  const Instant now = bridge.clock().now();
-  const std::string issuer = workflow::issuer_id(certificate.subject());
   const auto made = bridge.provider(provider);
-  for (auto& place : dynamic_cast<workflow::CertificateAuthority&>(*made).crl_places()) {
-    auto last = store.last_crl(issuer, place.distribution_point());
-    const bool overdue = workflow::is_crl_overdue(last, now);
-    auto not_put = place.put.empty() ? "" : workflow::why_not_put(place, last, store.number_put(issuer, place.put));
-    crls.push_back({std::move(place), std::move(last), overdue, "", std::move(not_put)});
+  const auto standing = dynamic_cast<workflow::CertificateAuthority&>(*made).crl_standing(store, store);
+  const auto at_urls = look_at_urls(standing.crls, certificate);
+  for (std::size_t i = 0; i < standing.crls.size(); ++i) {
+    const auto& crl = standing.crls[i];
+    const std::string subject =
+        fmt::format("provider {}: CRL{}", provider, crl.place.shard.empty() ? "" : " of shard " + crl.place.shard);
+    examine(checks, subject,
+            [&](Check& check) { examine_crl(crl, at_urls[i], provider, bridge.clock().now(), check); });
   }
-  const auto at_urls = look_at_urls(crls, certificate);
-  for (std::size_t i = 0; i < crls.size(); ++i) {
-    const std::string& shard = crls[i].place.shard;
-    const std::string subject = fmt::format("provider {}: CRL{}", provider, shard.empty() ? "" : " of shard " + shard);
-    examine(checks, subject, [&](Check& check) {
-      if (const auto against = why_not_in_scope(crls[i], issuer, provider, store, now)) {
-        check.health = Health::fault;
-        check.what = against->why;
-        check.hint = against->hint;
-      } else {
-        examine_crl(crls[i], at_urls[i], provider, now, check);
-      }
-    });
-  }
+  if (!standing.obstacle) return;
+  checks.push_back({fmt::format("provider {}: next CRL", provider), Health::fault, standing.obstacle->message(),
+                    standing.obstacle->hint()});
 }
 
 }  // namespace

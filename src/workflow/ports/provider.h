@@ -22,6 +22,8 @@
 
 namespace hsmbridge::workflow {
 
+class SerialNumbers;
+
 // Everything a provider may need to know about one request. References live as long as the call.
 struct ProviderCall {
   const Order& order;
@@ -253,6 +255,8 @@ struct CrlStanding {
   std::vector<PlacedCrl> crls;        // none: it publishes none
   Duration crl_life{};                // how long each is valid
   std::optional<Duration> crl_every;  // its schedule; nothing: they are published by hand alone
+  // Why none is published as the configuration has it: a revocation would be on no CRL. With its hint.
+  std::optional<Error> obstacle;
 };
 // A CA whose key this bridge uses itself, as it is now.
 struct AuthorityView : CrlStanding {
@@ -297,6 +301,7 @@ class CertificateAuthority {
   virtual std::vector<CrlPlace> crl_places() const = 0;
   // The part of it that a schedule asks again and again. Throws not_found for a CA that has no certificate yet.
   virtual CrlStanding crl_standing() = 0;
+  virtual CrlStanding crl_standing(Revocations& book, SerialNumbers& serials) = 0;  // by these, not by its own store
   // The certificate (DER) that its own key, the one of this SubjectPublicKeyInfo, signs of itself: of a root. A serial
   // number is taken, the bytes are linted, and one signature is made. Throws invalid_input where it is not described.
   virtual Bytes certify_itself(ByteView spki, Instant now) = 0;

@@ -153,6 +153,10 @@ ExitCode check_crl(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto check = service::check_crl(*wiring, invocation.arguments.required("NAME"));
   invocation.output.result("hsmbridge.ca-crl-check/1", views::crl_check(check), crl_check_text(check));
+  if (const auto& obstacle = check.authority.view.obstacle) {
+    if (!obstacle->hint().empty()) invocation.output.note(obstacle->hint());
+    return ExitCode::failed;
+  }
   std::vector<std::optional<service::CrlAtUrl>> at_urls;
   for (const auto& one : check.crls) {
     if (!one.fault.empty()) return ExitCode::failed;

@@ -132,6 +132,9 @@ std::string crl_check_text(const service::CrlCheck& check) {
     if (one.at_url) text += fmt::format("{}: {}\n", name, safe(one.at_url->sentence));
     if (!one.notice.empty()) text += fmt::format("{}: {}\n", name, safe(one.notice));
   }
+  if (const auto& obstacle = check.authority.view.obstacle) {
+    text += fmt::format("{}: no other CRL is signed: {}\n", safe(check.authority.name), safe(obstacle->message()));
+  }
   return text;
 }
 
