@@ -230,7 +230,8 @@ workflow::Finding put_finding(workflow::CertificateAuthority& authority, const w
 EffectOutcome publish_signed_crl(Dependencies& world, const Claim& claim, const workflow::Verifying& state, Instant now,
                                  Duration time_limit) {
   const auto not_published = [](std::string why) {
-    return outcome(workflow::Verified{"", {{"crl-not-published", false, "not published: " + std::move(why)}}});
+    return outcome(
+        workflow::Verified{"", {{std::string(workflow::kCrlNotPublished), false, "not published: " + std::move(why)}}});
   };
   if (state.late) return not_published("its signature came after the request had been given up");
   const auto list = x509::parse_tbs_cert_list(state.prepared.draft.to_be_signed);

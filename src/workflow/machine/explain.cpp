@@ -361,7 +361,11 @@ class Explainer {
       return offer("hsmbridge cert list --status revoked");
     }
     if (is_crl()) {
-      ended(state.late ? "The CRL was signed after the request had been given up." : "The CRL is signed and verified.");
+      const bool is_published = std::none_of(state.findings.begin(), state.findings.end(),
+                                             [](const Finding& one) { return one.name == kCrlNotPublished; });
+      ended(state.late     ? "The CRL was signed after the request had been given up."
+            : is_published ? "The CRL is signed and published."
+                           : "The CRL is signed, and no use any more.");
       for (const Finding& one : state.findings) text_.what_happened += fmt::format("\n  {}", one.explanation);
       return offer(fmt::format("hsmbridge ca show {}", record_.order.provider));
     }

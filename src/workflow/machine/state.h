@@ -190,6 +190,9 @@ struct Quarantined {
   bool operator==(const Quarantined&) const = default;
 };
 
+// The finding of a request for a CRL that was signed, and is out nowhere.
+inline constexpr std::string_view kCrlNotPublished = "crl-not-published";
+
 struct Completed {
   Key key;
   std::string certificate;  // SHA-256 of the DER, hex

@@ -3,6 +3,8 @@
 #include "tools/commandline/help.h"
 #include "tools/commandline/output.h"
 #include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/text/request.h"
+#include "workflow/machine/state.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -40,6 +42,13 @@ TEST_CASE("each kind of error has the exit code that the documentation gives it"
     INFO(to_string(kind));
     CHECK(static_cast<int>(commandline::exit_code_of(kind)) == code);
   }
+}
+
+TEST_CASE("a request for a CRL that is signed and is not out ends with exit code 1") {
+  workflow::Completed done;
+  CHECK(hsmbridge::cli::exit_code_of(workflow::State(done)) == ExitCode::done);
+  done.findings = {{std::string(workflow::kCrlNotPublished), false, ""}};
+  CHECK(hsmbridge::cli::exit_code_of(workflow::State(done)) == ExitCode::failed);
 }
 
 TEST_CASE("every command of the table stands under a noun of the help and has a name of its own") {

@@ -118,13 +118,20 @@ ExitCode exit_code_of(const workflow::Failed& state) {
   return kind == ErrorKind::refused || kind == ErrorKind::denied ? ExitCode::refused : ExitCode::failed;
 }
 
+// Of a CRL that was signed too late: whoever asked for it has not got it. One that is not put yet is put later.
+ExitCode exit_code_of(const workflow::Completed& state) {
+  const bool is_out = std::none_of(state.findings.begin(), state.findings.end(),
+                                   [](const workflow::Finding& one) { return one.name == workflow::kCrlNotPublished; });
+  return is_out ? ExitCode::done : ExitCode::failed;
+}
+
 }  // namespace
 
 ExitCode exit_code_of(const workflow::State& state) {
   using workflow::StateName;
   switch (workflow::name_of(state)) {
     case StateName::completed:
-      return ExitCode::done;
+      return exit_code_of(std::get<workflow::Completed>(state));
     case StateName::rejected:
     case StateName::expired:
     case StateName::cancelled:
