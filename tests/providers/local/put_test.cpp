@@ -11,6 +11,15 @@ namespace {
 
 using Fault = PutServer::Fault;
 
+class Slow final : public net::Transport {
+ public:
+  explicit Slow(std::function<net::Exchange()> given) : answer_(std::move(given)) {}
+
+ private:
+  net::Exchange carry(const net::Request&) override { return answer_(); }
+  const std::function<net::Exchange()> answer_;
+};
+
 struct Put : Ca {
   PutServer server;
 
@@ -24,6 +33,12 @@ struct Put : Ca {
     put = std::make_shared<local::CrlPut>(
         server.url(), std::make_shared<net::HttpClient>(net::Url::parse(server.url()), std::move(options)),
         std::move(credentials), clock);
+    Ca::make();
+  }
+  // A server that does something else before it answers.
+  void answer_by(std::function<net::Exchange()> answer) {
+    put = std::make_shared<local::CrlPut>(server.url(), std::make_shared<Slow>(std::move(answer)),
+                                          std::vector<providers::CredentialHeader>{}, clock);
     Ca::make();
   }
   std::uint64_t publish() { return provider->publish_crl("", clock.now()).crl.number; }
@@ -177,25 +192,29 @@ TEST_CASE_METHOD(Put, "while a CRL is put the next one is published, and put bef
   put_it();
   publish();
   // What a server answers that lets another process be quicker: number 3 is there when it is looked.
-  class Slow final : public net::Transport {
-   public:
-    std::function<net::Exchange()> answer;
-
-   private:
-    net::Exchange carry(const net::Request&) override { return answer(); }
-  };
-  const auto slow = std::make_shared<Slow>();
   bool asked = false;
-  slow->answer = [&]() -> net::Exchange {
+  answer_by([&]() -> net::Exchange {
     if (!std::exchange(asked, true)) provider->publish_crl("", clock.now());
     return net::Response{200, {{"ETag", "\"3\""}}, file()};
-  };
-  put = std::make_shared<local::CrlPut>(server.url(), slow, std::vector<providers::CredentialHeader>{}, clock);
-  Ca::make();
+  });
   const Error error = refusal();
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message().find("CRL number 3 was put at ") == 0);
   CHECK(store.last_crl(issuer, "")->number == 3);
+}
+
+TEST_CASE_METHOD(Put, "while one process puts a CRL no other one does") {
+  publish();
+  std::optional<Error> other;
+  answer_by([&]() -> net::Exchange {
+    if (!other) other = refusal();
+    return net::Response{200, {{"ETag", "\"1\""}}, file()};
+  });
+  put_it();
+  REQUIRE(other);
+  CHECK(other->kind() == ErrorKind::unavailable);
+  INFO(other->message());
+  CHECK(other->message().find("root.crl.put") != std::string::npos);
 }
 
 TEST_CASE_METHOD(Put, "whoever puts something in between keeps it") {

@@ -199,6 +199,8 @@ TEST_CASE("where CRLs are put is read, and how the server is reached") {
            {"'http://files.example.com/a.crl'", "must be the address of a file: https://HOST[:PORT]/PATH"},
            {"'https://files.example.com/'", "must be the address of a file"},
            {"'https://files.example.com/a b.crl'", "put"},
+           {"'https://files.example.com/get.cgi?name=a.crl'", "must be the address of a file"},
+           {"'https://files.example.com/a.crl#1'", "must be the address of a file"},
            {"'https://files.example.com/{shard}.crl'", "and there are no `shards`"},
            {"{url: 'https://f.example.com/a.crl', user: ann}", "goes together with a password"},
            {"{url: 'https://f.example.com/a.crl', bearer_token: 'env:T', user: a, password: 'env:P'}",
