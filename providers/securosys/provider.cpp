@@ -37,13 +37,14 @@ workflow::IssuedResult unreadable_result(std::string_view body) {
 }
 
 SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
-                                     config::Prompter prompter, AnchorsOf anchors)
+                                     config::Prompter prompter, AnchorsOf anchors, Authorities authorities)
     : settings_(std::move(settings)),
       client_(std::move(client)),
       keys_(std::move(keys)),
       clock_(clock),
       prompter_(std::move(prompter)),
       anchors_(std::move(anchors)),
+      authorities_(std::move(authorities)),
       issuer_(kLearntAge, clock),
       generation_(kLearntAge, clock),
       attributes_(kLearntAge, clock),

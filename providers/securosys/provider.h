@@ -35,6 +35,9 @@ struct Keys {
 // The trust anchors (DER) that an order's profile names: what is signed must verify up to one of them. Empty: unknown.
 using AnchorsOf = std::function<std::vector<Bytes>(const workflow::Order&)>;
 
+// The certificates (DER) of the CAs of this bridge. Empty: there are none.
+using Authorities = std::function<std::vector<Bytes>()>;
+
 // What a TSB can do in this mode, with everything configured that it can be given.
 workflow::Capabilities capabilities_of(Mode mode);
 
@@ -49,7 +52,7 @@ class SecurosysProvider final : public providers::KeyService {
  public:
   // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
   SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
-                    config::Prompter prompter = {}, AnchorsOf anchors = {});
+                    config::Prompter prompter = {}, AnchorsOf anchors = {}, Authorities authorities = {});
 
   std::string_view type() const override { return "securosys-tsb"; }
   workflow::Capabilities capabilities() const override;
@@ -118,6 +121,7 @@ class SecurosysProvider final : public providers::KeyService {
   const Clock& clock_;
   const config::Prompter prompter_;
   const AnchorsOf anchors_;
+  const Authorities authorities_;
   std::optional<Bytes> issuer_file_;
   std::vector<Bytes> chain_;
 

@@ -184,7 +184,8 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   // What is signed will be verified with the certificate that it was drafted for.
   const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
   const ca::Path above = path_above(drafted, call.order);
-  ca::DraftFaults faults = check_raw_draft(now, above, call);
+  ca::DraftFaults faults =
+      check_raw_draft(now, above, authorities_ ? parsed(authorities_()) : std::vector<x509::Certificate>{}, call);
   const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);

@@ -80,7 +80,7 @@ std::string too_long(ByteView to_be_signed) {
 }
 
 ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path& above,
-                                const workflow::ProviderCall& call) {
+                                const std::vector<x509::Certificate>& others, const workflow::ProviderCall& call) {
   using Csr = ca::Draft::Csr;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
@@ -89,8 +89,9 @@ ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path&
   const bool brought = !call.order.brought_csr().empty();
   const Bytes csr = csr_as_ordered(call.order, draft.csr);
   const auto state = brought || call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed;
-  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, csr, draft.algorithm, draft.built_at, state},
-                                                  issuer, above, call.now);
+  ca::Draft to_judge{draft.to_be_signed, csr, draft.algorithm, draft.built_at, state};
+  to_judge.others = others;
+  ca::DraftFaults faults = ca::check_to_be_signed(to_judge, issuer, above, call.now);
   if (brought && !x509::signature_verifies(x509::parse_csr(draft.csr))) {
     faults.reasons.emplace_back("the certificate request is not signed by its own key");
   }

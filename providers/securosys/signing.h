@@ -32,8 +32,8 @@ inline constexpr std::size_t kLongestPayload = 60'000;
 // Why the HSM's approval format does not hold these bytes to be signed; "" where it does.
 std::string too_long(ByteView to_be_signed);
 
-// ca::check_to_be_signed, and what the HSM's approval format can hold.
+// ca::check_to_be_signed, and what the HSM's approval format can hold. `others`: as in ca::Draft.
 ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path& above,
-                                const workflow::ProviderCall& call);
+                                const std::vector<x509::Certificate>& others, const workflow::ProviderCall& call);
 
 }  // namespace hsmbridge::securosys

@@ -26,6 +26,25 @@ TEST_CASE("what cannot verify up to the profile's anchors is told before anybody
         std::vector<std::string>{"profile server names no anchors: no certificate could be trusted"});
 }
 
+TEST_CASE("a CA is not given the name of another CA of this bridge") {
+  TsbBench bench;
+  const test::TestCa other("ec:P-256", "CN=Issuing");
+  bench.ask.content.subject = x509::Name::parse("CN=Issuing");
+  bench.ask.content.basic_constraints = x509::parse_basic_constraints("CA:TRUE,pathlen:0");
+  bench.ask.content.key_usage = {{x509::KeyUsage::key_cert_sign, x509::KeyUsage::crl_sign}};
+  std::vector<Bytes> authorities;
+  bench.made = std::make_unique<SecurosysProvider>(
+      bench.settings, std::make_shared<Client>(bench.transport, bench.options, bench.clock), bench.keys, bench.clock,
+      config::Prompter{}, AnchorsOf{}, [&] { return authorities; });
+  bench.freeze();
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  authorities = {other.certificate.der};
+  const auto reasons = bench.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("it has the name of the CA \"CN=Issuing\" and another key") == 0);
+}
+
 TEST_CASE("an Ed25519 application key cannot sign requests at the TSB") {
   TsbBench bench;
   bench.keys.application = std::make_shared<test::SoftwareSigner>("ed25519");

@@ -94,6 +94,16 @@ std::vector<NamedAuthority> named_authorities(const config::Settings& settings) 
   return all;
 }
 
+std::function<std::vector<Bytes>()> certificates_of(std::shared_ptr<const std::vector<NamedAuthority>> authorities) {
+  return [all = std::move(authorities)] {
+    std::vector<Bytes> certificates;
+    for (const NamedAuthority& one : *all) {
+      if (auto der = certificate_at(one)) certificates.push_back(std::move(*der));
+    }
+    return certificates;
+  };
+}
+
 std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   local::Settings settings = local::read_settings(provider.name, provider.section);
   local::Dependencies dependencies;
@@ -109,13 +119,7 @@ std::shared_ptr<workflow::Provider> make_local(const config::ProviderSettings& p
   dependencies.serials = [store = needs.store]() -> workflow::SerialNumbers& { return store(); };
   dependencies.revocations = [store = needs.store]() -> workflow::Revocations& { return store(); };
   dependencies.anchors = needs.anchors;
-  dependencies.authorities = [all = needs.authorities] {
-    std::vector<Bytes> certificates;
-    for (const NamedAuthority& one : *all) {
-      if (auto der = certificate_at(one)) certificates.push_back(std::move(*der));
-    }
-    return certificates;
-  };
+  dependencies.authorities = certificates_of(needs.authorities);
   dependencies.spent = [store = needs.store, all = needs.authorities](const SpkiHash& spki) {
     return spent_word(store(), *all, spki);
   };

@@ -2,6 +2,7 @@
 
 #include "providers/securosys/provider.h"
 #include "tools/hsmbridge/wiring/keys.h"
+#include "tools/hsmbridge/wiring/local.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 
 #include <mutex>
@@ -40,7 +41,7 @@ std::shared_ptr<securosys::SecurosysProvider> provider_of(SecurosysParts parts, 
   }
   return std::make_shared<securosys::SecurosysProvider>(std::move(parts.settings), std::move(parts.client),
                                                         std::move(keys), needs.clock, terminal_prompter(),
-                                                        needs.anchors);
+                                                        needs.anchors, certificates_of(needs.authorities));
 }
 
 }  // namespace
