@@ -178,6 +178,12 @@ void add_to(CsrJudgement& judgement, CsrJudgement more) {
   const auto append = [](auto& to, auto& from) {
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   };
+  // What is wrong with the content of the CSR is wrong with what is copied from it, and is one objection.
+  std::erase_if(more.objections, [&](const CsrFault& fault) {
+    return std::any_of(judgement.objections.begin(), judgement.objections.end(), [&](const CsrFault& known) {
+      return known.name == fault.name && known.explanation == fault.explanation;
+    });
+  });
   append(judgement.objections, more.objections);
   append(judgement.notes, more.notes);
   append(judgement.copy, more.copy);
@@ -213,11 +219,17 @@ void refuse_bad_key(const std::string& key, ByteView spki, const x509::WeakKeyLi
   throw Error{ErrorKind::refused, message}.hint(hint);
 }
 
+// A CA that takes keys as they are would put it into a certificate so.
+const char* const kKeyEncoding =
+    "its key is not encoded as a certificate states it: an RSA key with NULL parameters, a curve by its name, a point "
+    "that is not compressed (RFC 3279 section 2.3.1, RFC 5480 section 2)";
+
 CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile, const x509::WeakKeyList* lists,
                       workflow::Records* records) {
   const auto csr = csr_in(file);
   CsrCheck check{check_csr(csr, profile), x509::advice(csr.content)};
   add_what_is_known(check.faults, csr.spki, lists, records);
+  if (check.faults.empty() && x509::canonical_spki(csr.spki) != csr.spki) check.notes.emplace_back(kKeyEncoding);
   return check;
 }
 
@@ -241,6 +253,8 @@ CsrJudgement compare_csr(const x509::Csr& csr, const x509::RequestedContent& ask
   x509::check_content(judge, ask.content, csr.content);
   for (const x509::Finding& finding : judge.take()) comparison.take(finding);
   if (!provider.full_profile) object_to_what_steers_a_ca(comparison, csr);
+  if (provider.full_profile && x509::canonical_spki(csr.spki) != csr.spki)
+    comparison.object("key-encoding", kKeyEncoding);
   const bool loses_names =
       !csr.content.subject_alternative_names.empty() && ask.content.subject_alternative_names.empty();
   const auto& found = comparison.judgement().objections;

@@ -191,7 +191,8 @@ std::vector<CsrFault> flaws_of(const x509::Csr& csr) {
   try {
     x509::validate(csr.content);
   } catch (const Error& error) {
-    faults.push_back({"content", error.message(), "RFC 5280 section 4.2.1"});
+    const bool says_where = error.message().find("(RFC ") != std::string::npos;
+    faults.push_back({"content", error.message(), says_where ? "" : "RFC 5280 section 4.2.1"});
   }
   return faults;
 }

@@ -171,3 +171,51 @@ TEST_CASE("no draft is sent for a key that anybody can break, whoever made it") 
   }
   CHECK(std::holds_alternative<workflow::DraftAccepted>(outcome_for(file("rsa8192.csr"))));
 }
+
+TEST_CASE("what is wrong with a CSR, and with what is copied from it, is told once and with one reference") {
+  x509::Csr csr = x509::parse_csr(x509::read_csr(read_file(HSMBRIDGE_TEST_DATA "/x509/gnutls.csr")));
+  csr.content.subject_alternative_names = {x509::GeneralName::from_der(to_bytes("\x82\x0E_a.example.com"))};
+  config::ProfileSettings profile;
+  profile.name = "server";
+  profile.copy = {config::CopyField::subject, config::CopyField::san};
+  auto judgement = service::examine_csr(csr, x509::WeakKeyList{}, nullptr);
+  x509::RequestedContent ask;
+  ask.content.subject = csr.content.subject;
+  ask.content.subject_alternative_names = csr.content.subject_alternative_names;
+  service::add_to(judgement, service::compare_csr(csr, ask, profile, {}));
+  std::vector<std::string> told;
+  for (const auto& one : judgement.objections) {
+    if (one.name == "content") told.push_back(service::sentence_of(one));
+  }
+  CHECK(told ==
+        std::vector<std::string>{
+            "subject alternative name: DNS name \"_a.example.com\": an underscore is not allowed in a host name "
+            "(RFC 5280 section 4.2.1.6)"});
+}
+
+TEST_CASE("a CA of ours refuses a key that is encoded another way than certificates state keys") {
+  const test::SoftwareSigner signer("ec:P-256");
+  x509::Csr csr;
+  csr.spki = signer.subject_public_key_info();
+  csr.content.subject = x509::Name::parse("CN=www.example.com");
+  REQUIRE(csr.spki.size() == 91);  // EC P-256, uncompressed
+  // With a compressed point: 33 octets instead of 65.
+  Bytes spki = from_hex("3039301306072a8648ce3d020106082a8648ce3d030107032200");
+  spki.push_back((csr.spki.back() & 1U) != 0 ? 0x03 : 0x02);
+  spki.insert(spki.end(), csr.spki.begin() + 27, csr.spki.begin() + 27 + 32);
+  csr.spki = spki;
+  config::ProfileSettings profile;
+  profile.name = "server";
+  profile.copy = {config::CopyField::key, config::CopyField::subject};
+  x509::RequestedContent ask;
+  ask.content.subject = csr.content.subject;
+  workflow::Capabilities provider;
+  const auto has = [&] {
+    const auto judgement = service::compare_csr(csr, ask, profile, provider);
+    return std::any_of(judgement.objections.begin(), judgement.objections.end(),
+                       [](const auto& one) { return one.name == "key-encoding"; });
+  };
+  CHECK_FALSE(has());  // a service encodes it anew
+  provider.full_profile = true;
+  CHECK(has());
+}
