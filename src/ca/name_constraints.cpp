@@ -85,16 +85,6 @@ bool uri_within(const GeneralName& name, const GeneralName& base) {
   return host && exact_host_within(*host, lower_text(base));
 }
 
-bool ip_within(const GeneralName& name, const GeneralName& base) {
-  const Bytes address = content_of(name);
-  const Bytes network = content_of(base);
-  if (network.size() != 2 * address.size()) return false;
-  for (std::size_t i = 0; i < address.size(); ++i) {
-    if (((address[i] ^ network[i]) & network[address.size() + i]) != 0) return false;
-  }
-  return true;
-}
-
 // The relative names of a directory name, each as a name of its own.
 std::vector<x509::Name> relative_names(const GeneralName& name) {
   std::vector<x509::Name> result;
@@ -343,6 +333,16 @@ std::string quoted(const std::vector<const GeneralName*>& bases) {
 }
 
 }  // namespace
+
+bool ip_within(const GeneralName& name, const GeneralName& base) {
+  const Bytes address = content_of(name);
+  const Bytes network = content_of(base);
+  if (network.size() != 2 * address.size()) return false;
+  for (std::size_t i = 0; i < address.size(); ++i) {
+    if (((address[i] ^ network[i]) & network[address.size() + i]) != 0) return false;
+  }
+  return true;
+}
 
 std::vector<std::string> forbidden_names(const x509::Content& content, const x509::Certificate& issuer) {
   if (!issuer.content().name_constraints) return {};

@@ -21,5 +21,7 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
 // its mail addresses, and each word of a common name, or part of a URL in it, that reads like a host, an address or a mail
 // address, in any script and with a port or a dot behind it.
 std::vector<x509::GeneralName> names_read_in_subject(const x509::Content& content);
+// Whether that address is in that network, the base of a constraint (GeneralName::parse_constraint).
+bool ip_within(const x509::GeneralName& name, const x509::GeneralName& base);
 
 }  // namespace hsmbridge::ca

@@ -65,7 +65,7 @@ x509::CertificateFields server_fields() {
   fields.issuer = x509::Name::parse("C=CH, O=Example, CN=Issuing");
   fields.validity = {kNow, kNow + 24h * 90 - 1s};
   fields.spki = key.subject_public_key_info();
-  fields.content = server("", {"dns:www.example.com", "ip:192.0.2.1"}).content;
+  fields.content = server("", {"dns:www.example.com", "ip:198.41.0.4"}).content;
   fields.content.subject = x509::Name::parse("CN=www.example.com");
   fields.content.policies = {x509::parse_policy("2.23.140.1.2.1")};
   fields.content.other_extensions = {
@@ -225,10 +225,106 @@ TEST_CASE("each rule of the CA/Browser Forum about servers finds what is against
         Strings{"cabf-tls-information-access"});
   CHECK(tls([](Fields& f) {
           f.content.policies = {x509::parse_policy("2.23.140.1.2.2")};
-          f.content.subject = x509::Name::parse("OU=Web, CN=www.example.com");
+          f.content.subject = x509::Name::parse("C=CH, L=Bern, O=Example, OU=Web, CN=www.example.com");
         }) == Strings{"cabf-subject"});
   CHECK(tls([](Fields& f) { f.spki = x509::spki_of_nobody(x509::parse_key_spec("ed25519")); }) == Strings{"cabf-key"});
   CHECK(tls([](Fields& f) { f.algorithm = &x509::signature_algorithm("ed25519"); }) == Strings{"cabf-key"});
+}
+
+TEST_CASE("names and addresses that are not of the public Internet are found") {
+  const auto with = [](const std::string& name) {
+    return asked(
+        [&](x509::CertificateFields& f) {
+          f.content.subject_alternative_names.push_back(x509::GeneralName::parse(name));
+        },
+        {Rules::cabf_tls});
+  };
+  for (const auto* name : {"dns:db.local", "dns:LOCALHOST.LocalDomain.internal", "dns:x.onion", "dns:a.home.arpa",
+                           "dns:*.svc.test", "dns:ab--c.example.com"}) {
+    CAPTURE(name);
+    CHECK(with(name) == Strings{"cabf-tls-names"});
+  }
+  for (const auto* name : {"dns:local.example.com", "dns:xn--mller-kva.example.com", "dns:a--b.example.com",
+                           "dns:www.arpa", "dns:2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"}) {
+    CAPTURE(name);
+    CHECK(with(name) == Strings{});
+  }
+  for (const auto* name : {"ip:10.1.2.3", "ip:100.127.255.255", "ip:127.0.0.1", "ip:172.31.0.1", "ip:192.168.1.1",
+                           "ip:198.19.0.1", "ip:203.0.113.9", "ip:255.255.255.255", "ip:::1", "ip:fe80::1",
+                           "ip:fd00::1", "ip:2001:db8::1", "ip:2002::1", "ip:::ffff:8.8.8.8"}) {
+    CAPTURE(name);
+    CHECK(with(name) == Strings{"cabf-tls-addresses"});
+  }
+  for (const auto* name :
+       {"ip:9.255.255.255", "ip:100.128.0.0", "ip:172.32.0.1", "ip:198.20.0.1", "ip:2001:200::1", "ip:2600::1"}) {
+    CAPTURE(name);
+    CHECK(with(name) == Strings{});
+  }
+}
+
+TEST_CASE("a subject is found that its policy does not permit, that lacks something or is out of order") {
+  const auto with = [](const std::string& policy, const std::string& subject) {
+    return asked(
+        [&](x509::CertificateFields& f) {
+          f.content.policies = {x509::parse_policy(policy)};
+          f.content.subject = x509::Name::parse(subject);
+        },
+        {Rules::cabf_tls});
+  };
+  const std::string dv = "2.23.140.1.2.1", ov = "2.23.140.1.2.2", iv = "2.23.140.1.2.3", ev = "2.23.140.1.1";
+  CHECK(with(dv, "C=CH, CN=www.example.com") == Strings{});
+  CHECK(with(dv, "CN=www.example.com, C=CH") == Strings{"cabf-subject-order"});
+  // Each is one of the alternative names.
+  CHECK(with(dv, "CN=www.example.com, CN=198.41.0.4") == Strings{"cabf-subject-order"});
+  CHECK(with(ov, "C=CH, ST=Bern, L=Bern, O=Example, CN=www.example.com") == Strings{});
+  CHECK(with(ov, "C=CH, L=Bern, O=Example") == Strings{});
+  CHECK(with(ov, "C=CH, L=Bern, CN=www.example.com") == Strings{"cabf-tls-subject"});
+  CHECK(with(ov, "L=Bern, O=Example") == Strings{"cabf-tls-subject"});
+  CHECK(with(ov, "C=CH, O=Example") == Strings{"cabf-tls-subject"});
+  CHECK(with(ov, "C=CH, L=Bern, O=Example, GN=Ann") == Strings{"cabf-tls-subject"});
+  CHECK(with(ov, "C=CH, L=-, O=Example") == Strings{"cabf-tls-subject"});
+  CHECK(with(ov, "C=CH, O=Example, L=Bern") == Strings{"cabf-subject-order"});
+  CHECK(with(ov, "DC=com, DC=example, C=CH, L=Bern, street=1, street=2, O=Example") == Strings{});
+  CHECK(with(iv, "C=CH, L=Bern, SN=Weber, GN=Ann") == Strings{});
+  CHECK(with(iv, "C=CH, L=Bern, SN=Weber") == Strings{"cabf-tls-subject"});
+  const std::string more = "businessCategory=Private Organization, jurisdictionC=CH, serialNumber=1, ";
+  CHECK(with(ev, more + "C=CH, L=Bern, O=Example") == Strings{});
+  CHECK(with(ev, "C=CH, L=Bern, O=Example") == Strings{"cabf-tls-subject"});
+}
+
+TEST_CASE("addresses in a certificate that are not plain http are found, and qualifiers that are no CPS") {
+  using Fields = x509::CertificateFields;
+  const auto with = [](const std::function<void(Fields&)>& change) {
+    const Strings tls = asked(change, {Rules::cabf_tls});
+    CHECK(asked(change, {Rules::cabf_sub_ca}, sub_ca_fields()) == tls);
+    return tls;
+  };
+  CHECK(with([](Fields& f) {
+          f.content.other_extensions[0] = x509::authority_info_access({}, {"https://a.example/c"});
+        }) == Strings{"cabf-addresses"});
+  CHECK(with([](Fields& f) {
+          f.content.other_extensions[0] =
+              x509::authority_info_access({"HTTP://a.example/ocsp"}, {"ldap://a.example/c"});
+        }) == Strings{"cabf-addresses"});
+  CHECK(with([](Fields& f) {
+          f.content.other_extensions[0].value = der::sequence(der::sequence(
+              der::oid(x509::Oid("1.3.6.1.5.5.7.48.3")), der::text(der::context(6), "http://a.example/time")));
+        }) == Strings{"cabf-addresses"});
+  CHECK(with([](Fields& f) {
+          f.content.other_extensions[1] = x509::crl_distribution_points({"ldap://a.example/crl"});
+        }) == Strings{"cabf-addresses"});
+  const auto point = [](const Bytes& more) {
+    const Bytes name = der::constructed(
+        der::context_constructed(0),
+        der::constructed(der::context_constructed(0), der::text(der::context(6), "http://a.example/crl")));
+    return der::sequence(der::sequence(name, more));
+  };
+  CHECK(with([&](Fields& f) { f.content.other_extensions[1].value = point({}); }) == Strings{});
+  CHECK(with([&](Fields& f) {
+          f.content.other_extensions[1].value = point(der::text(der::context(1), std::string("\x06\x40", 2)));
+        }) == Strings{"cabf-addresses"});
+  CHECK(with([](Fields& f) { f.content.policies[0].cps_uris = {"https://a.example/cps"}; }) == Strings{});
+  CHECK(with([](Fields& f) { f.content.policies[0].user_notices.emplace_back(); }) == Strings{"cabf-addresses"});
 }
 
 TEST_CASE("each rule of the CA/Browser Forum about CAs finds what is against it") {
