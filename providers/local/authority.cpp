@@ -7,7 +7,6 @@
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
-#include "providers/local/serial_log.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/revocation_of.h"
 #include "x509/content/extensions.h"
@@ -130,7 +129,7 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   const auto key =
       dependencies_.open(Purpose::certificate, x509::spki_hash(spki), facts_of(settings_.name, "", tbs), kByHand);
   if (!before) write_file(frozen, to_be_signed, FileMode::private_0600, Existing::refuse);
-  if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
+  log_serial(tbs);
   const Bytes signature = ca::sign(linted, *key, algorithm);
   return x509::assemble_certificate(linted.octets(), algorithm, signature, spki);
 }

@@ -3,7 +3,6 @@
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
 #include "providers/local/provider.h"
-#include "providers/local/serial_log.h"
 #include "x509/objects/crl.h"
 #include "x509/objects/spki.h"
 
@@ -88,7 +87,7 @@ SubmitAnswer LocalProvider::submit_to_service(const ProviderCall& call) {
     facts.set("key_provider", settings_.key_service->provider);
     facts.set("attempt", static_cast<std::int64_t>(call.attempt));
     dependencies_.record("ca-signature-asked", facts);
-    if (certificate && settings_.serial_log) append_to_serial_log(*settings_.serial_log, *certificate);
+    if (certificate) log_serial(*certificate);
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }

@@ -9,7 +9,6 @@
 #include "providers/following.h"
 #include "providers/issuing.h"
 #include "providers/local/parts.h"
-#include "providers/local/serial_log.h"
 #include "workflow/ports/revocation_of.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -72,7 +71,9 @@ LocalProvider::LocalProvider(Settings settings, Dependencies dependencies, const
     : settings_(std::move(settings)),
       dependencies_(std::move(dependencies)),
       clock_(clock),
-      linters_(make_linters(settings_.linters, clock)) {}
+      linters_(make_linters(settings_.linters, clock)) {
+  if (settings_.serial_log) serial_log_.emplace(*settings_.serial_log);
+}
 
 // ---- who issues -----------------------------------------------------------------------------------------------------
 
@@ -341,7 +342,7 @@ SubmitAnswer LocalProvider::submit(const ProviderCall& call) {
     serial = x509::serial_text(tbs.serial);
     key = dependencies_.open(Purpose::certificate, x509::spki_hash(issuer.spki()),
                              facts_of(settings_.name, call.order.id.str(), tbs), call.time_limit / 2);
-    if (settings_.serial_log) append_to_serial_log(*settings_.serial_log, tbs);
+    log_serial(tbs);
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }
@@ -391,6 +392,12 @@ Report LocalProvider::poll(const ProviderCall& call) {
 Report LocalProvider::retrieve(const ProviderCall& call) {
   if (dependencies_.service && call.order.brings_result()) return dependencies_.service->retrieve(call);
   return poll(call);
+}
+
+void LocalProvider::log_serial(const x509::TbsCertificate& tbs) {
+  if (!serial_log_) return;
+  const std::string id = issuer_id(tbs.issuer);
+  serial_log_->append(tbs, [&](const std::string& serial) { return dependencies_.serials().is_taken(id, serial); });
 }
 
 CancelAnswer LocalProvider::cancel(const ProviderCall& call) {

@@ -10,6 +10,7 @@
 #include "net/http_client.h"
 #include "providers/key_service.h"
 #include "providers/local/crl_put.h"
+#include "providers/local/serial_log.h"
 #include "providers/local/settings.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
@@ -146,6 +147,8 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::string shard_named_by(const x509::Certificate& certificate) const;
   // Throws refused for a CA of which the store does not know everything.
   void expect_not_suspended(const x509::Name& issuer) const;
+  // Into its serial log, where it has one. Throws what SerialLog::append throws.
+  void log_serial(const x509::TbsCertificate& tbs);
   // Throws an outdated draft.
   void expect_number_unused(const x509::TbsCertificate& tbs) const;
   std::string remedy() const;
@@ -213,8 +216,9 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   const Clock& clock_;
   std::atomic<bool> is_begun_{false};                       // it has numbered certificates: that never changes
   const std::vector<std::unique_ptr<ca::Linter>> linters_;  // beside the one that is built in
-  std::mutex mutex_;                                        // of what is below
-  Duration put_silent_until_{};                             // likewise, who takes them
+  std::optional<SerialLog> serial_log_;
+  std::mutex mutex_;             // of what is below
+  Duration put_silent_until_{};  // likewise, who takes them
   Duration silent_until_{};  // by Clock::since_boot: who serves the CRLs did not answer, and is not asked again before
   // The last CRL of each place, when it was compared with what is revoked: how many are not on it.
   struct Compared {

@@ -131,6 +131,38 @@ TEST_CASE_METHOD(Place, "the serial log says what was signed, and is enough to g
   CHECK_FALSE(cli.exists("www.pem"));
 }
 
+TEST_CASE_METHOD(Place, "a store that was restored with its mark is noticed by the serial log, and resumed") {
+  std::string text = cli.read("hsmbridge.yaml");
+  const std::string chain = "    chain: root.pem\n";
+  cli.write("hsmbridge.yaml", text.replace(text.find(chain), chain.size(), chain + "    serial_log: issuing.log\n"));
+  make_both();
+  REQUIRE(cli.run({"ca", "crl", "issuing"}).status == 0);
+  const Words files{"store.db", "store.db-wal", "store.db-shm", "store.db.head"};
+  std::filesystem::create_directory(cli / "snapshot");
+  for (const auto& file : files) {
+    if (cli.exists(file)) std::filesystem::copy(cli / file, cli / "snapshot" / file);
+  }
+  REQUIRE(enroll("www", "www.example.com").status == 0);
+  for (const auto& file : files) {
+    std::filesystem::remove(cli / file);
+    if (cli.exists("snapshot/" + file)) std::filesystem::copy(cli / "snapshot" / file, cli / file);
+  }
+  std::filesystem::rename(cli / "www.pem", cli / "before.pem");
+  const auto waits = enroll("web", "web.example.com");
+  CHECK(waits.status == 3);
+  has(flat(waits.out + waits.err), "which this store has not given: the store is an older copy of itself");
+  CHECK_FALSE(cli.exists("www.pem"));
+  const auto resumed = cli.run({"ca", "resume", "issuing", "--crl", "issuing.crl", "--yes"});
+  INFO(resumed.out << resumed.err);
+  REQUIRE(resumed.status == 0);
+  const Json open = cli.run({"request", "list", "--open", "--json"}).json();
+  const auto id = open.at("requests").as_array().at(0).at("id").as_string();
+  const auto done = cli.run({"request", "wait", id});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  trusted("www.pem");
+}
+
 TEST_CASE_METHOD(Restored, "what the last CRL revokes must be known, and an older CRL is not the last one") {
   accept();
   SECTION("the certificate that it revokes is not given") {
