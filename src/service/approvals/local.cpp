@@ -113,23 +113,39 @@ void decode_certificate(const LocalQuestion& question, Instant now, Decoded& dec
   }
 }
 
+// What a provider is asked for beside a CSR that somebody else made may be more than it says: some are sent powers, names
+// and usages of the request.
+void compare_with_request(const x509::Content& asked, Decoded& decoded) {
+  const auto difference = compare_lines(decoded.text, x509::render(asked));
+  for (const auto& line : difference.only_after) decoded.deviations.push_back("requested beside the CSR: " + line);
+  for (const auto& line : difference.only_before)
+    decoded.deviations.push_back("in the CSR, and not requested: " + line);
+}
+
 void decode_csr(const LocalQuestion& question, Decoded& decoded) {
   const auto& order = question.order;
   const auto& prepared = question.prepared;
   const auto csr = x509::parse_csr(prepared.draft.csr);
+  const auto& asked = workflow::enrolment_of(order).content.content;
   decoded.text = x509::render(csr.content);
   tell_foreign_letters(x509::foreign_letters(csr.content), decoded);
   if (!x509::signature_verifies(csr)) decoded.objections.emplace_back("the CSR is not signed by its key");
   if (order.brought_csr().empty()) {
-    const auto& asked = workflow::enrolment_of(order).content.content;
     const auto different = x509::difference(csr, csr.spki, asked, x509::algorithm_of(csr.parts.signature_algorithm));
     if (!different.empty()) decoded.objections.push_back("the CSR is not what was requested: " + different);
   } else {
     decoded.deviations.emplace_back("the CSR was made by somebody else and goes as it is");
+    compare_with_request(asked, decoded);
+    for (const auto& attribute : csr.other_attributes) {
+      decoded.deviations.push_back(
+          fmt::format("the CSR has the attribute {}: {}", attribute.type.name(), hex(attribute.values)));
+    }
   }
   if (const auto* renewed = order.predecessor()) {
     compare_with(x509::render(x509::parse_certificate(renewed->der).content()), "that it renews", decoded);
   }
+  decoded.facts.push_back(
+      fmt::format("public key {}, SHA-256 {}", x509::key_text(csr.spki), x509::spki_hash(csr.spki).str()));
 }
 
 // What somebody typed, so that nothing in it reads as the next thing that is said.
@@ -159,7 +175,11 @@ void tell_order(const LocalQuestion& question, Decoded& decoded) {
   if (!wish.key.accept.empty()) say("would be accepted of the key: " + joined(wish.key.accept, ", ", quoted));
   if (!prepared.key.not_shown.empty()) say("its token does not show " + joined(prepared.key.not_shown, ", ", quoted));
   if (!wish.content.accept.empty()) say("accepted of the certificate: " + joined(wish.content.accept, ", ", quoted));
-  if (wish.content.validity > Duration::zero()) say("valid for " + spoken(wish.content.validity));
+  if (wish.content.validity > Duration::zero()) {
+    say("valid for " + spoken(wish.content.validity));
+  } else if (prepared.draft.to_be_signed.empty()) {
+    say("valid for as long as its provider gives");
+  }
   if (!prepared.draft.provider_state.empty() && prepared.draft.to_be_signed.empty()) {
     say("sent beside the CSR: " + members_of(prepared.draft.provider_state));
   }
@@ -186,14 +206,16 @@ Decoded decoded_of(const LocalQuestion& question, Instant now) {
   return decoded;
 }
 
-// In one line, from the bytes alone: whoever made an export could write any summary.
-std::string title_of(const workflow::Draft& draft) {
+// In one line, from what a vote is bound to alone: whoever made an export could write any summary.
+std::string title_of(const workflow::Order& order, const workflow::Draft& draft) {
   try {
     const bool is_signed_here = !draft.to_be_signed.empty();
     const auto content =
         is_signed_here ? x509::parse_tbs_certificate(draft.to_be_signed).content : x509::parse_csr(draft.csr).content;
+    const auto is_ca = [](const x509::Content& one) { return one.basic_constraints && one.basic_constraints->ca; };
     const auto names = joined(content.subject_alternative_names, ", ", [](const auto& name) { return name.text; });
-    const bool authority = content.basic_constraints && content.basic_constraints->ca;
+    // A provider may be asked for a CA beside a CSR that says nothing of it.
+    const bool authority = is_ca(content) || (!is_signed_here && is_ca(workflow::enrolment_of(order).content.content));
     const auto foreign = x509::foreign_letters(content);
     return fmt::format("{}{} for {}{}{}", authority ? "CA " : "", is_signed_here ? "certificate" : "CSR",
                        content.subject.empty() ? "(no subject)" : content.subject.to_string(),
@@ -208,7 +230,7 @@ workflow::ApprovalTask task_of(const LocalQuestion& question, Instant now) {
   const auto& prepared = question.prepared;
   workflow::ApprovalTask task;
   task.id = order.id.str();
-  task.title = title_of(prepared.draft);
+  task.title = title_of(order, prepared.draft);
   task.summary = prepared.draft.summary;
   task.payload = prepared.draft.to_be_signed.empty() ? prepared.draft.csr : prepared.draft.to_be_signed;
   // Two requests may have the same CSR as their draft, and be for different certificates.
@@ -349,12 +371,8 @@ LocalQuestion question_in(std::string_view text) {
 ShownDraft shown_draft(const LocalQuestion& question, Instant now) {
   auto decoded = decoded_of(question, now);
   const auto& draft = question.prepared.draft;
-  ShownDraft shown{title_of(draft),
-                   workflow::draft_digest(draft),
-                   draft.summary,
-                   joined(decoded.facts, "; "),
-                   std::move(decoded.text),
-                   std::move(decoded.deviations),
+  ShownDraft shown{title_of(question.order, draft), workflow::draft_digest(draft), draft.summary,
+                   joined(decoded.facts, "; "),     std::move(decoded.text),       std::move(decoded.deviations),
                    std::move(decoded.objections)};
   return shown;
 }

@@ -6,6 +6,7 @@
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 using namespace hsmbridge;
@@ -51,9 +52,12 @@ TEST_CASE("what somebody typed is quoted where the order is told") {
   question.prepared.key.label = R"(web"; goes to "elsewhere)";
   wanted(question.order).targets = {{"file:/a; given up at noon", "/a"}};
   wanted(question.order).key.accept = {"extractable"};
-  CHECK(service::shown_draft(question, kStart).order ==
-        R"(key "web\"; goes to \"elsewhere" in token "web", made for it; )"
-        R"(would be accepted of the key: "extractable"; goes to "file:/a; given up at noon")");
+  const std::string told = service::shown_draft(question, kStart).order;
+  const std::string wanted_begin =
+      R"(key "web\"; goes to \"elsewhere" in token "web", made for it; )"
+      R"(would be accepted of the key: "extractable"; valid for as long as its provider gives; )"
+      R"(goes to "file:/a; given up at noon"; public key EC P-256, SHA-256 )";
+  CHECK(told.substr(0, wanted_begin.size()) == wanted_begin);
 }
 
 TEST_CASE("what is sent beside a CSR is told member by member, and nothing in it reads as the next thing") {
@@ -64,4 +68,27 @@ TEST_CASE("what is sent beside a CSR is told member by member, and nothing in it
   CHECK(shown.objections.empty());
   CHECK(shown.order.find(R"(; sent beside the CSR: "zone": "Prod\\Public", "tags": ["a; goes to \"b\""], )"
                          R"("issued_at_once": true)") != std::string::npos);
+}
+
+TEST_CASE("what a provider is asked for beside a CSR that somebody brought is shown to whoever approves it") {
+  auto question = asked_for("CN=www.example.com");
+  auto& wish = wanted(question.order);
+  wish.key.source = workflow::KeyWish::Source::brought;
+  wish.key.csr = question.prepared.draft.csr;
+  CHECK(service::shown_draft(question, kStart).deviations ==
+        std::vector<std::string>{"the CSR was made by somebody else and goes as it is"});
+  wish.content.content.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  wish.content.content.key_usage = {{x509::KeyUsage::key_cert_sign}};
+  wish.content.content.extended_key_usage = {x509::parse_extended_key_usage("codeSigning")};
+  const auto shown = service::shown_draft(question, kStart);
+  CHECK(shown.title == "CA CSR for CN=www.example.com");
+  const auto says = [&](const std::string& part) {
+    return std::any_of(shown.deviations.begin(), shown.deviations.end(), [&](const std::string& line) {
+      return line.starts_with("requested beside the CSR: ") && line.find(part) != std::string::npos;
+    });
+  };
+  CHECK(says("CA:TRUE"));
+  CHECK(says("keyCertSign"));
+  CHECK(says("codeSigning"));
+  CHECK(shown.order.find("valid for as long as its provider gives") != std::string::npos);
 }
