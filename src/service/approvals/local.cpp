@@ -328,9 +328,13 @@ std::optional<LocalQuestion> waiting_here(Bridge& bridge, workflow::Requests& st
   if (found.empty()) return std::nullopt;
   if (found.size() == 1) {
     auto& question = found.front();
-    const auto wanted = bridge.release_terms(question.order);
-    question.requesters = wanted.requesters;
-    question.outdated = against_terms(wanted, question.order);
+    try {
+      const auto wanted = bridge.release_terms(question.order);
+      question.requesters = wanted.requesters;
+      question.outdated = against_terms(wanted, question.order);
+    } catch (const Error& error) {  // it can be looked at and exported all the same
+      question.undecidable = error.message();
+    }
     return std::move(question);
   }
   Error error{ErrorKind::ambiguous,
@@ -389,17 +393,27 @@ ApprovalView view_of(const LocalQuestion& question, const std::string& person,
       rfc3339(order.created_at), order.provider, order.profile, question.prepared.approval.number,
       order.approval->environment == "real" ? "" : "; " + order.approval->environment, joined(decoded.facts, "; "));
   view.ours = true;
-  if (!question.outdated.empty()) view.expectation.known.push_back(question.outdated);
+  if (!question.undecidable.empty()) view.expectation.known.push_back(question.undecidable);
   if (auto against = against_person(question, person, now); !against.empty()) {
     view.expectation.known.push_back(std::move(against));
   }
   workflow::Approvals::Judged judged{view.expectation.known, std::move(decoded.deviations)};
+  if (!question.outdated.empty()) judged.objections.push_back(question.outdated);
   for (auto& objection : decoded.objections) judged.objections.push_back(std::move(objection));
   if (asked_sha256 && *asked_sha256 != view.task.payload_sha256) {
     judged.objections.push_back(
         fmt::format("what is asked here has the SHA-256 {}, not {}", view.task.payload_sha256, *asked_sha256));
   }
   view.judged = std::move(judged);
+  return view;
+}
+
+ApprovalView view_to_decide(const LocalQuestion& question, const std::string& person,
+                            const std::optional<std::string>& asked_sha256, Instant now) {
+  ApprovalView view = view_of(question, person, asked_sha256, now);
+  if (question.outdated.empty()) return view;
+  std::erase(view.judged->objections, question.outdated);
+  view.judged->deviations.push_back(question.outdated + ": a vote ends the request");
   return view;
 }
 
@@ -511,15 +525,11 @@ void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& stor
   if (const auto why = against_account(actor.name, person, bridge.settings().people); !why.empty()) {
     refuse_vote(actor, store, now, view.task.id, person.name, why);
   }
-  if (const auto& why = question.outdated; !why.empty()) {
-    append_event(store, question.order.id, workflow::ApprovalsVoided{why}, actor.name, now,
-                 timing_for(bridge.settings(), question.order.provider));
-    refuse_vote(actor, store, now, view.task.id, person.name, why);
-  }
   try {
     expect_decidable(view, verdict);
-  } catch (const Error& error) {
+  } catch (Error& error) {
     record_refusal(actor, store, now, view.task.id, person.name, error.message());
+    if (!question.undecidable.empty()) error.hint(fmt::format("hsmbridge request cancel {}", view.task.id));
     throw;
   }
 }

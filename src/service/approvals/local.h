@@ -34,6 +34,7 @@ struct LocalQuestion {
   // By the configuration of this bridge; empty where it was read from a file.
   std::vector<std::string> requesters = {};  // of the people, as their accounts are now
   std::string outdated = {};                 // why no vote can be taken any more: the request ends with the next one
+  std::string undecidable = {};              // why this configuration cannot tell who may decide
 };
 
 // Who decides: the person of that name; without one the only one with a key here, else the one whose account this is.
@@ -45,7 +46,7 @@ const config::PersonSettings& person_deciding(const config::Settings& settings, 
 std::vector<workflow::ApprovalTask> waiting_for(const Bridge& bridge, workflow::Requests& store,
                                                 const std::string& person);
 // The request whose id begins like that, where it waits for approvals here; nothing where there is none that wants any.
-// Throws ambiguous, conflict for one that does not wait for them now, and what release_terms throws.
+// Throws ambiguous, conflict for one that does not wait for them now.
 std::optional<LocalQuestion> waiting_here(Bridge& bridge, workflow::Requests& store, const std::string& typed);
 
 // As a file: JSON (hsmbridge.approval-export/2) with the order, the octets of the draft and the votes that are there.
@@ -67,6 +68,10 @@ ShownDraft shown_draft(const LocalQuestion& question, Instant now);
 ApprovalView view_of(const LocalQuestion& question, const std::string& person,
                      const std::optional<std::string>& asked_sha256, Instant now);
 
+// The same for who decides now: of an outdated question either decision, once it is signed, ends the request (take_vote).
+ApprovalView view_to_decide(const LocalQuestion& question, const std::string& person,
+                            const std::optional<std::string>& asked_sha256, Instant now);
+
 enum class Verdict { approve, reject };
 // Throws refused naming every objection; a rejection is refused only where the person may not decide.
 void expect_decidable(const ApprovalView& view, Verdict verdict);
@@ -80,7 +85,8 @@ workflow::Record take_vote(const Actor& actor, Bridge& bridge, workflow::Store& 
 // How far it has come, for who has just decided: "group ops: 1 of 2 approvals given", or the state that it is in now.
 std::string standing_text(const workflow::Record& record, Instant now);
 // What signed_vote and take_vote would refuse, before the person is asked: as expect_decidable, and for somebody whose
-// account is another person's. Throws refused, with a leaf in the log; an outdated question ends its request.
+// account is another person's. Throws refused, with a leaf in the log. Nothing else is written: an outdated question ends
+// its request with a vote that is signed.
 void expect_may_decide(const Actor& actor, Bridge& bridge, workflow::Store& store, const config::PersonSettings& person,
                        const LocalQuestion& question, const ApprovalView& view, Verdict verdict);
 

@@ -307,6 +307,45 @@ TEST_CASE_METHOD(Approved, "whose account it was that asked is seen when it is c
   CHECK(state(all) == "Failed");
 }
 
+TEST_CASE_METHOD(Approved, "a configuration that says something else ends a request by a signed vote alone") {
+  const auto id = pending("www");
+  want("{quorum: 1, of: [alice, bob]}");
+  // Whoever is not asked, has not seen it or has not said yes ends nothing.
+  for (const Words& words :
+       {Words{"accept", id, "--as", "carol", "--yes"}, Words{"reject", id, "--as", "carol", "--yes"},
+        Words{"accept", id, "--as", "alice", "--yes", "--sha256", "00"}, Words{"accept", id, "--as", "alice"},
+        Words{"reject", id, "--as", "alice"}}) {
+    Words whole{"approval"};
+    whole.insert(whole.end(), words.begin(), words.end());
+    CHECK(cli.run(whole).status != 0);
+    CHECK(state(id) == "AwaitingLocalApproval");
+  }
+  has(flat(approval("show", "alice", id).out), "wants other approvals now");
+  const std::string verb = GENERATE("accept", "reject");
+  const auto vote = approval(verb, "alice", id);
+  CHECK(vote.status == 4);
+  has(flat(vote.err), "wants other approvals now");
+  CHECK(state(id) == "Failed");
+}
+
+TEST_CASE_METHOD(Approved, "a request whose profile is gone is shown and exported, and not decided") {
+  const auto id = pending("www");
+  std::string text = cli.read("hsmbridge.yaml");
+  const std::string profile = "  server: {approval: ";
+  cli.write("hsmbridge.yaml", text.replace(text.find(profile), 9, "  renamed:"));
+  const auto shown = approval("show", "alice", id);
+  CHECK(shown.status == 4);
+  has(flat(shown.out), "OBJECTION: the configuration has no profile 'server'");
+  has(flat(shown.out), "www.example.com");
+  CHECK(cli.run({"approval", "export", id, "--out", "ask.json"}).status == 0);
+  for (const auto* verb : {"accept", "reject"}) {
+    const auto decided = approval(verb, "alice", id);
+    CHECK(decided.status == 4);
+    has(flat(decided.err), "hsmbridge request cancel " + id);
+  }
+  CHECK(state(id) == "AwaitingLocalApproval");
+}
+
 TEST_CASE_METHOD(Approved, "the login that asked through another account is kept, and may be known later") {
   // Where the machine records who logged in that counts, and nobody is told.
   const auto login = cli.other({"cat", "/proc/self/loginuid"}).out;

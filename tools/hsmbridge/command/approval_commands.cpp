@@ -216,7 +216,7 @@ std::optional<std::string> vote_of(Invocation& invocation, Wiring& wiring, const
 ExitCode decided_here(Invocation& invocation, Here& here, service::Verdict verdict,
                       const std::optional<std::string>& sha256 = {}) {
   const auto& person = here.person(invocation);
-  const auto view = here.view(person, sha256);
+  const auto view = service::view_to_decide(here.question, person.name, sha256, here.wiring->clock().now());
   const auto& actor = here.wiring->actor();
   if (here.wiring->stores().may_only_be_read()) {
     throw Error{ErrorKind::denied, "this account may read the store and not write it"}.hint(
