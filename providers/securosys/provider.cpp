@@ -61,13 +61,18 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
 }
 
 Capabilities capabilities_of(Mode mode) {
-  return {.cancel = true, .shows_approvers = true, .shows_quorum = true, .full_profile = mode != Mode::certificate};
+  return {.cancel = true,
+          .shows_approvers = true,
+          .shows_quorum = true,
+          .full_profile = mode != Mode::certificate,
+          .beside_csr = mode == Mode::certificate};
 }
 
 Capabilities SecurosysProvider::capabilities() const {
   Capabilities can = capabilities_of(settings_.mode);
   can.shows_quorum = settings_.policy.has_value() || client_->may_call(Endpoint::key_attributes);
   can.result_once = settings_.result_once;
+  can.imports = !settings_.import_label.empty();
   return can;
 }
 

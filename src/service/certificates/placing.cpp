@@ -125,6 +125,10 @@ std::vector<Placed> place_certificate(const Actor& actor, Bridge& bridge, workfl
   const auto request = request_of(store, record);
   const auto targets = targets_of(typed, request.order);
   for (const auto& target : targets) {
+    if (kind_of(target) == "provider") {
+      const std::string& name = request.order.provider;
+      refuse_import({target}, name, bridge.provider(name)->capabilities());
+    }
     // A token that is not configured any more can still have its files installed.
     if (!request.order.brought_csr().empty()) {
       refuse_token_target({target});

@@ -72,7 +72,7 @@ class Comparison {
  public:
   Comparison(const config::ProfileSettings& profile, const std::vector<std::string>& accepted,
              const workflow::Capabilities& provider)
-      : profile_(profile), accepted_(accepted), made_here_(provider.full_profile) {}
+      : profile_(profile), accepted_(accepted), made_here_(provider.full_profile), makes_cas_(provider.beside_csr) {}
 
   void object(const std::string& finding, const std::string& explanation) {
     judgement_.objections.push_back({finding, explanation, {}});
@@ -94,7 +94,14 @@ class Comparison {
       judgement_.notes.push_back(fmt::format("not taken from the CSR, profile {} decides: {} ({})", profile_.name,
                                              finding.name, finding.explanation));
     } else if (fatal) {
-      if (!is_of_templates(finding.name)) object(finding.name, finding.explanation);
+      // Nobody makes a CA of a CSR that does not ask for one, but who is asked for it beside the CSR.
+      const bool is_ca_nobody_makes = finding.name == "basic-constraints-missing" && power && !makes_cas_;
+      if (is_of_templates(finding.name) && !is_ca_nobody_makes) {
+        judgement_.notes.push_back(
+            fmt::format("asked beside the CSR, where its provider can: {} ({})", finding.name, finding.explanation));
+      } else {
+        object(finding.name, finding.explanation);
+      }
     } else {
       judgement_.notes.push_back(fmt::format("the CSR goes as it is: {} ({})", finding.name, finding.explanation));
     }
@@ -104,7 +111,7 @@ class Comparison {
  private:
   const config::ProfileSettings& profile_;
   const std::vector<std::string>& accepted_;
-  const bool made_here_;
+  const bool made_here_, makes_cas_;
   CsrJudgement judgement_;
 };
 

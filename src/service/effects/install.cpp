@@ -272,6 +272,18 @@ void refuse_token_target(const std::vector<workflow::InstallTarget>& targets) {
   }
 }
 
+void refuse_import(const std::vector<workflow::InstallTarget>& targets, const std::string& provider,
+                   const workflow::Capabilities& can) {
+  if (can.imports) return;
+  for (const auto& target : targets) {
+    if (kind_of(target) != "provider") continue;
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} takes no certificate for a key there: it cannot be the install target {}",
+                            provider, target.name)}
+        .hint("a provider of type securosys-tsb takes one, with `import_label`");
+  }
+}
+
 void refuse_foreign_hook(const workflow::InstallTarget& target, const std::string& profile,
                          const std::vector<std::string>& configured) {
   if (kind_of(target) != "hook" || hook_argv(target.detail) == configured) return;

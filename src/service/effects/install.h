@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "config/settings.h"
 #include "workflow/machine/order.h"
+#include "workflow/ports/provider.h"
 #include "workflow/ports/store.h"
 
 #include <functional>
@@ -39,6 +40,10 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
 
 // Throws refused for a target next to a key that is in no token here: of a CSR that was brought.
 void refuse_token_target(const std::vector<workflow::InstallTarget>& targets);
+
+// Throws refused for the target provider:import at a provider that takes no certificates.
+void refuse_import(const std::vector<workflow::InstallTarget>& targets, const std::string& provider,
+                   const workflow::Capabilities& can);
 
 // Throws refused when the target is a hook, and another one than `configured` (the argv in this process's own
 // configuration of the profile): an order from elsewhere never chooses what is run here.

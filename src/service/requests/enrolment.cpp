@@ -238,7 +238,7 @@ Resolved resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, con
   order.profile = profile.name;
   bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there
   bridge.weak_keys();     // likewise, not when the key is
-  bridge.provider(request.provider);
+  refuse_import(request.targets, request.provider, bridge.provider(request.provider)->capabilities());
 
   if (wanted.csr) {
     use_csr(bridge, store, wanted, profile, objections, resolved);

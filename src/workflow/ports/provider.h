@@ -102,6 +102,8 @@ struct Capabilities {
   bool shows_quorum = false;
   bool result_once = false;   // the poll is the hand-out
   bool full_profile = false;  // SANs, usages, validity and serial are ours
+  bool beside_csr = false;    // usages and whether it is a CA are asked beside the CSR, which need not say so
+  bool imports = false;       // it takes the certificate for a key that it keeps (install target provider:import)
   bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
   bool revoke = false;        // Kind::revoke is carried out
   bool revoke_hold = false;   // the reason certificateHold too

@@ -310,6 +310,33 @@ TEST_CASE("words that belong to a key of ours do not go with a CSR") {
   CHECK(desk.requests() == "no requests\n");
 }
 
+TEST_CASE("no provider is asked for a CA that it does not make of a CSR, nor to import what it cannot") {
+  for (const std::string kind : {"digicert", "venafi"}) {
+    CAPTURE(kind);
+    CsrDesk desk(kind);
+    const auto csr = desk.openssl_csr("web");
+    const auto ca = desk.enroll(csr, {"--ca", "--check"});
+    CHECK(ca.status == 4);
+    CHECK(says(ca, "basic-constraints-missing: asked CA:TRUE, found nothing"));
+    const auto import = desk.enroll(csr, {"--install", "provider:import"});
+    CHECK(import.status == 4);
+    CHECK(says(import, "provider ca takes no certificate for a key there"));
+    CHECK(desk.orders() == 0);
+  }
+}
+
+TEST_CASE("a renewal may ask again for what the CA of the certificate before did not take") {
+  CsrDesk desk("raw-signature");
+  const std::vector<std::string> odd{"-addext", "subjectKeyIdentifier=01020304"};
+  const auto first = desk.enroll(desk.openssl_csr("web", odd), {"--wait", "--json"});
+  INFO(first.out << first.err);
+  REQUIRE(first.status == 0);
+  const std::string old = first.json().at("certificate").at("sha256").as_string();
+  const auto renewed = desk.cli.run({"cert", "renew", old, "--csr", desk.openssl_csr("new", odd), "--wait"});
+  INFO(renewed.out << renewed.err);
+  CHECK(renewed.status == 0);
+}
+
 TEST_CASE("the certificate of a CSR goes to a hook and is written out, and never into a token") {
   CsrDesk desk("raw-signature");
   desk.cli.write("hook", "#!/bin/sh\ncat > hook.pem\necho \"$HSMBRIDGE_TOKEN|$HSMBRIDGE_KEY|\" > hook.env\n", 0700);
