@@ -155,7 +155,14 @@ void object_to_what_steers_a_ca(Comparison& comparison, const x509::Csr& csr) {
 
 void add_what_is_known(std::vector<CsrFault>& faults, ByteView spki, const x509::WeakKeyList* lists,
                        workflow::Records* records) {
-  if (auto fault = compromised(records, x509::spki_hash(spki))) faults.push_back(std::move(*fault));
+  auto fault = compromised(records, x509::spki_hash(spki));
+  if (!fault) {
+    // Whoever has an RSA key has it for each other exponent too. Nearly all have this one.
+    if (const auto rsa = x509::rsa_numbers(spki)) {
+      fault = compromised(records, x509::spki_hash(x509::spki_from_rsa(rsa->modulus, Bytes{1, 0, 1})));
+    }
+  }
+  if (fault) faults.push_back(std::move(*fault));
   if (const std::string list = lists == nullptr ? "" : lists->find(spki); !list.empty()) {
     faults.push_back({"key-listed", "its private key is known to others: it is in the list of weak keys " + list,
                       kCompromiseReference});

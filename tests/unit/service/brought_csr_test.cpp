@@ -219,3 +219,35 @@ TEST_CASE("a CA of ours refuses a key that is encoded another way than certifica
   provider.full_profile = true;
   CHECK(has());
 }
+
+TEST_CASE_METHOD(Brought, "an RSA key that is compromised is found with another exponent too") {
+  Bytes modulus(256, 0xC3);
+  const auto with = [&](const Bytes& exponent) { return x509::spki_from_rsa(modulus, exponent); };
+  service::record_compromise(*store, x509::spki_hash(with({1, 0, 1})), "test", clock.now());
+  const auto is_known = [&](const Bytes& spki) {
+    const auto faults = service::faults_of_key(spki, x509::WeakKeyList{}, store.get());
+    return std::any_of(faults.begin(), faults.end(), [](const auto& one) { return one.name == "key-compromised"; });
+  };
+  CHECK(is_known(with({1, 0, 1})));
+  CHECK(is_known(with({1, 0, 3})));
+  modulus.back() = 0xC5;
+  CHECK_FALSE(is_known(with({1, 0, 3})));
+}
+
+TEST_CASE("a CA is asked for with a CSR that does not say so where the provider is asked beside it alone") {
+  const test::SoftwareSigner signer("ec:P-256");
+  x509::Csr csr;
+  csr.spki = signer.subject_public_key_info();
+  csr.content.subject = x509::Name::parse("CN=Issuing");
+  x509::RequestedContent ask;
+  ask.content = csr.content;
+  ask.content.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  workflow::Capabilities can;
+  const auto judged = [&] { return service::compare_csr(csr, ask, {}, can); };
+  REQUIRE(judged().objections.size() == 1);
+  CHECK(judged().objections[0].name == "basic-constraints-missing");
+  can.beside_csr = true;
+  CHECK(judged().objections.empty());
+  REQUIRE(judged().notes.size() == 1);
+  CHECK(judged().notes[0].find("asked beside the CSR, where its provider can: basic-constraints-missing") == 0);
+}
