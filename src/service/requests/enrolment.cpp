@@ -16,7 +16,9 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
 #include <span>
+#include <system_error>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -40,6 +42,22 @@ void refuse_done(Bridge& bridge, workflow::Store& store, const NewRequest& reque
   throw Error{ErrorKind::conflict, fmt::format("request {} brought the certificate for exactly this", done->str())}
       .with("done-by", done->str())
       .hint("for another one: hsmbridge cert renew");
+}
+
+// By other words, or its certificate is over: a CSR is ordered once at a provider, and what is revoked does not come back
+// because somebody types it again.
+void refuse_csr_again(Bridge& bridge, workflow::Store& store, const NewRequest& request) {
+  const auto made = made_of_csr(store, request);
+  if (!made) return;
+  const bool ended = made->not_after <= bridge.clock().now();
+  const std::string is = made->status == workflow::status::kCurrent
+                             ? ended ? "has ended" : "was ordered by other words, and is in use"
+                             : "is " + made->status;
+  throw Error{ErrorKind::conflict,
+              fmt::format("this CSR had a certificate from {} before: {} of request {}, which {}", request.provider,
+                          made->fingerprint.substr(0, 12), made->request.str(), is)}
+      .with("request", made->request.str())
+      .hint("let the holder of the key make a new CSR, for the same key or another one");
 }
 
 SpkiHash key_of_cross_signed(const Bytes& existing) {
@@ -147,6 +165,7 @@ void use_csr(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted,
   if (!resolved.judgement.objections.empty()) return;
   refuse_duplicate(store, request);
   refuse_done(bridge, store, request, request.key.spki);
+  if (!wanted.cross) refuse_csr_again(bridge, store, request);
 }
 
 // The CSR that the new key would sign, with a signature that is none.

@@ -92,10 +92,26 @@ std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& r
   workflow::CertificateQuery query;
   query.spki = spki;
   query.statuses = {workflow::status::kCurrent};
+  // Where it was renewed with another CSR, that one goes on.
+  if (!order.brought_csr().empty()) query.statuses.emplace_back(workflow::status::kSuperseded);
   for (const auto& record : store.certificates(query)) {
     const auto brought = record.not_after > now ? store.find(record.request) : std::nullopt;
     if (!brought || !std::holds_alternative<workflow::Completed>(brought->state)) continue;
     if (is_like(brought->order, order)) return brought->order.id;
+  }
+  return std::nullopt;
+}
+
+std::optional<workflow::CertificateRecord> made_of_csr(workflow::Store& store, const NewRequest& request) {
+  workflow::CertificateQuery query;
+  query.spki = request.key.spki;
+  query.statuses = {workflow::status::kCurrent, workflow::status::kSuperseded, workflow::status::kRevoking,
+                    workflow::status::kRevoked, workflow::status::kHeld,       workflow::status::kExpired};
+  for (auto& record : store.certificates(query)) {
+    const auto brought = store.find(record.request);
+    if (brought && brought->order.provider == request.provider && brought->order.brought_csr() == request.key.csr) {
+      return std::move(record);
+    }
   }
   return std::nullopt;
 }

@@ -42,9 +42,13 @@ void refuse_duplicate(workflow::Requests& store, const NewRequest& request);
 void refuse_open_csr(workflow::Requests& store, const std::string& provider, const workflow::KeyWish& key);
 
 // The request that brought a certificate for this key (empty: a key that nobody knows) by the same words, where that
-// certificate is in use now: a command that is typed again orders nothing.
+// certificate is in use now, or of a CSR that was brought was renewed with another one: a command that is typed again
+// orders nothing.
 std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& request, const SpkiHash& spki,
                                      Instant now);
+// The certificate that this CSR, which somebody brought, had from the same provider before, by whatever words and whatever
+// became of it since; one that never came into use is none.
+std::optional<workflow::CertificateRecord> made_of_csr(workflow::Store& store, const NewRequest& request);
 // The key of the label that this request is to make one under, where a request that ended without a certificate made
 // it: made for nothing else, it can be used.
 std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request);

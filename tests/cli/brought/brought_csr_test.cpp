@@ -408,6 +408,17 @@ TEST_CASE("a renewal waits for a new CSR, which must ask for the same") {
     CHECK(desk.cli.other(with(kPublicKeyOf, "web.pem")).out ==
           desk.cli.other({"openssl", "pkey", "-pubout", "-in", "new.key"}).out);
     CHECK(says(desk.cli.run({"cert", "list", "--status", "superseded"}), old.substr(0, 12)));
+    // Whoever types the first command again orders nothing, also where its certificate is over.
+    const auto orders = desk.orders();
+    const auto again = desk.enroll("web.csr", {"--wait", "--json"});
+    INFO(again.out << again.err);
+    CHECK(again.status == 0);
+    CHECK(again.json().at("id").as_string() == first.json().at("id").as_string());
+    const auto others = desk.enroll("web.csr", {"--validity", "5d"});
+    CHECK(others.status == 1);
+    CHECK(says(others, "this CSR had a certificate from ca before: " + old.substr(0, 12)));
+    CHECK(says(others, "which is superseded"));
+    CHECK(desk.orders() == orders);
     CHECK(desk.cli.run({"audit", "verify"}).status == 0);
   }
 }
