@@ -395,20 +395,23 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
   return renewal;
 }
 
-std::vector<std::string> to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now) {
+ToRenew to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now) {
   CertificateFilter filter;
   filter.statuses = {status::kCurrent};
-  std::vector<std::string> fingerprints;
+  ToRenew found;
   list_certificates(store, settings, filter, now, [&](const std::vector<CertificateRow>& rows) {
     for (const CertificateRow& row : rows) {
       if (row.renewal.open || row.renewal.done) continue;
+      if (which == Which::due && row.renewal.by_hand && !row.renewal.trouble.empty()) {
+        found.by_hand.emplace_back(row.record.fingerprint, row.renewal.trouble);
+      }
       const auto* profile = profile_named(settings, row.profile);
       const bool due = profile != nullptr && profile->renew_before && !row.renewal.by_hand &&
                        renewal_start(row.record, *profile->renew_before) <= now;
-      if (which == Which::all || due) fingerprints.push_back(row.record.fingerprint);
+      if (which == Which::all || due) found.certificates.push_back(row.record.fingerprint);
     }
   });
-  return fingerprints;
+  return found;
 }
 
 workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::string& fingerprint) {

@@ -103,7 +103,12 @@ Renewal renew(const Actor& actor, workflow::Store& store, const workflow::Certif
 // The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks
 // does not wait for the pause after a failure. By their SHA-256: there may be more of them than fit into memory.
 enum class Which { due, all };
-std::vector<std::string> to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now);
+struct ToRenew {
+  std::vector<std::string> certificates;
+  // With Which::due those that only a person can renew now, and why.
+  std::vector<std::pair<std::string, std::string>> by_hand;
+};
+ToRenew to_renew(workflow::Store& store, const config::Settings& settings, Which which, Instant now);
 // One of these when its turn comes. Throws conflict with a detail "status" when it is not in use any more: what was
 // revoked meanwhile is not ordered again.
 workflow::CertificateRecord still_to_renew(workflow::Store& store, const std::string& fingerprint);

@@ -85,7 +85,11 @@ TEST_CASE_METHOD(Brought, "the renewal of a CSR that was brought is not made by 
   CHECK(sweep.round(*store, clock.now()).troubles.empty());
   clock.advance(kDay + 1h);
   CHECK(sweep.round(*store, clock.now()).troubles.size() == 1);
-  CHECK(service::to_renew(*store, settings, service::Which::due, clock.now()).empty());
+  const auto left = service::to_renew(*store, settings, service::Which::due, clock.now());
+  CHECK(left.certificates.empty());
+  REQUIRE(left.by_hand.size() == 1);
+  CHECK(left.by_hand[0].first == record.fingerprint);
+  CHECK(left.by_hand[0].second.find("only the holder of the key can make a new one") != std::string::npos);
   const auto row = service::row_of(*store, record, settings, clock.now());
   CHECK(row.key == "csr:010203");
   CHECK(row.key_status == "active");

@@ -185,7 +185,7 @@ service::RenewalNeeds needs_of(Wiring& wiring) {
 
 ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& store, const service::RenewalKey& key,
                     const Pace& pace, service::Which which) {
-  const auto certificates = service::to_renew(store, wiring.settings(), which, wiring.clock().now());
+  const auto [certificates, by_hand] = service::to_renew(store, wiring.settings(), which, wiring.clock().now());
   // Those that are due were asked for by their profile; all of them only by who types it.
   if (which == service::Which::all && !certificates.empty() && !invocation.arguments.has("--yes")) {
     const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", certificates.size(),
@@ -202,10 +202,14 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
       return service::renew(wiring.actor(), store, record, needs, key, wiring.clock().now()).order.id;
     });
   }
-  const auto code = many.finish(wiring, store, pace, false);
+  auto code = many.finish(wiring, store, pace, false);
+  for (const auto& [fingerprint, why] : by_hand) {
+    invocation.output.warning(fmt::format("certificate {}: {}", fingerprint.substr(0, kShownDigits), why));
+    if (code == ExitCode::done) code = ExitCode::pending;
+  }
   if (!certificates.empty()) {
     invocation.output.note("next: hsmbridge request list --open");
-  } else {
+  } else if (by_hand.empty()) {
     invocation.output.note(which == service::Which::due
                                ? "no renewal is due: hsmbridge cert list says when one is"
                                : "there is no certificate to renew: hsmbridge cert list --all");
@@ -311,7 +315,8 @@ std::vector<Command> certificate_life_commands() {
        "nothing, the next one uses the key that it made. Once the new certificate is\n"
        "installed everywhere the old one is superseded; it stays valid until its end.\n"
        "A certificate for somebody else's CSR waits for a new CSR (exit 3 without --csr),\n"
-       "which must ask for the same.\n"},
+       "which must ask for the same. --due also names what is due and only a person can\n"
+       "renew, and exits with 3 then.\n"},
       certificate_revoke_command(),
   };
 }
