@@ -239,16 +239,25 @@ workflow::KeyWish key_of_new_csr(Bridge& bridge, workflow::Store& store, const w
                            workflow::enrolment_of(old).content.content);
   CsrJudgement judgement = examine_csr(csr, bridge.weak_keys(), &store);
   // With the CSR before, also where its names were not copied: who made this one expects what it says.
+  const auto before = x509::parse_csr(old.brought_csr());
   auto asked = workflow::enrolment_of(old).content;
-  asked.content = x509::parse_csr(old.brought_csr()).content;
-  add_to(judgement, compare_csr(csr, asked, profile, {}));
+  asked.content = before.content;
+  auto compared = compare_csr(csr, asked, profile, {});
+  // What the CSR before had as well was no objection where the certificate is made here.
+  const auto taken = compare_csr(before, asked, profile, {}).objections;
+  std::erase_if(compared.objections, [&](const CsrFault& one) {
+    return std::any_of(taken.begin(), taken.end(), [&](const CsrFault& other) {
+      return one.name == other.name && one.explanation == other.explanation;
+    });
+  });
+  add_to(judgement, std::move(compared));
   if (profile.renew_key == config::RenewKey::always_make && x509::spki_hash(csr.spki) == record.spki) {
     judgement.objections.push_back({"key",
                                     "it is for the key that the certificate has, and the profile requires a new one "
                                     "each time (renew_key: always-new)",
                                     {}});
   }
-  if (const auto before = x509::parse_csr(old.brought_csr()); before.parts.to_be_signed == csr.parts.to_be_signed) {
+  if (before.parts.to_be_signed == csr.parts.to_be_signed) {
     judgement.objections.push_back({"csr-again",
                                     "it is the CSR of the certificate that it shall renew, and does not show that "
                                     "anybody still has the key",

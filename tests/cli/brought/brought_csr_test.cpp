@@ -507,7 +507,8 @@ TEST_CASE("many CSRs are ordered from a file, and a bad one stops nobody else's"
   desk.configure("    copy: [subject, san]\n");
   const auto one = desk.openssl_csr("one");
   const auto two = desk.openssl_csr("two", {}, "/C=CH/O=Example/CN=two.example.com", "DNS:two.example.com");
-  desk.cli.write("rows.csv", "csr,install\n" + one + ",file:" + (desk.cli / "one.pem").string() + "\n" +
+  REQUIRE(desk.cli.other({"mkfifo", "pipe"}).status == 0);
+  desk.cli.write("rows.csv", "csr,install\npipe,\n" + one + ",file:" + (desk.cli / "one.pem").string() + "\n" +
                                  HSMBRIDGE_TEST_DATA + "/x509/weak/roca.csr,\n" + two +
                                  ",file:" + (desk.cli / "two.pem").string() + "\n" + one +
                                  ",file:" + (desk.cli / "one.pem").string() + "\n");
