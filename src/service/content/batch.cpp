@@ -105,7 +105,7 @@ void add_json(BatchRow& row, const std::string& column, const Json& value) {
   } else if (value.is_integer()) {
     row.values[column].push_back(std::to_string(value.as_integer()));
   } else if (value.is_bool()) {
-    if (value.as_bool()) row.values[column].emplace_back("true");
+    row.values[column].emplace_back(value.as_bool() ? "true" : "false");  // which takes back what is typed
   } else if (value.is_array()) {
     for (const Json& element : value.as_array()) row.values[column].push_back(element.as_string());
   } else if (!value.is_null()) {

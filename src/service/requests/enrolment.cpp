@@ -213,6 +213,11 @@ NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment wanted) {
   text("spec", wanted.spec);
   text("key", wanted.key);
   text("csr", wanted.csr);
+  // A pipe or a terminal that gives nothing would hold up all other rows.
+  if (std::error_code unknown; row.has("csr") && std::filesystem::exists(*wanted.csr, unknown) &&
+                               !std::filesystem::is_regular_file(*wanted.csr, unknown)) {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is no file", *wanted.csr)};
+  }
   for (const auto& target : row.all("install")) wanted.install.push_back(target);
   wanted.wishes = wishes_of(row, std::move(wanted.wishes));
   return wanted;

@@ -184,7 +184,13 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   order.max_age = request.max_age;
   order.approval = request.approval;
 
-  journal_order(store, order, timing);
+  try {
+    journal_order(store, order, timing);
+  } catch (const Error& error) {
+    // Another process was quicker: what it has ordered is told as if it had been there before.
+    if (error.kind() == ErrorKind::conflict) refuse_duplicate(store, request);
+    throw;
+  }
   return order;
 }
 

@@ -28,6 +28,12 @@ std::string refusal(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("a JSON row takes back what is typed beside it, in either spelling") {
+  for (const auto* text : {R"({"key": "k", "ca": false})", R"({"key": "k", "ca": "false"})"}) {
+    CHECK(read_batch(text, kColumns).at(0).text_or("ca", "") == "false");
+  }
+}
+
 TEST_CASE("CSV rows keep their line and their values") {
   const auto rows =
       read_batch("\xEF\xBB\xBFkey,san,san\r\na,dns:x|dns:y,dns:z\r\n\r\n\"b \"\"q\"\",\nc\",,\n", kColumns);

@@ -3,6 +3,8 @@
 #include "service/certificates/sweep.h"
 #include "service/requests/approval_terms.h"
 #include "service/requests/new_request.h"
+#include "support/error_of.h"
+#include "support/failing_store.h"
 #include "support/orders.h"
 #include "support/variable.h"
 #include "support/voter.h"
@@ -11,6 +13,7 @@
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <fstream>
+#include <utility>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
@@ -148,4 +151,23 @@ TEST_CASE_METHOD(Fixture, "the same words ask for the same, whoever types them")
   } catch (const Error& error) {
     CHECK(error.detail("same-order") == open.id.str());
   }
+}
+
+TEST_CASE_METHOD(Fixture, "an order that another process is quicker with is found like one that was there before") {
+  const auto open = asked({"uid:alice"});
+  service::NewRequest again;
+  again.provider = open.provider;
+  again.profile = open.profile;
+  again.token = open.token();
+  again.key = wanted(open).key;
+  again.ask = wanted(open).content;
+  again.targets = wanted(open).targets;
+  bool quicker = false;
+  FailingStore late(store::SqliteStore::open(folder / "store.db", clock), [&](unsigned) {
+    if (!std::exchange(quicker, true)) create(*store, open);
+    return FailingStore::Fate::works;
+  });
+  const Error error = error_of([&] { service::create_request(late, again, {}, clock.now(), Bytes(8, 1)); });
+  CHECK(quicker);
+  CHECK(error.detail("same-order") == open.id.str());
 }
