@@ -509,7 +509,7 @@ ProviderDraft LocalProvider::draft_crl(const Order& order, Instant now) {
   draft.to_be_signed = next.to_be_signed;
   draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
-  draft.provider_state = linted_state(linted_by(ca::Artefact::crl), draft.to_be_signed);
+  draft.provider_state = drafted_state(linted_by(ca::Artefact::crl), key_place(), draft.to_be_signed);
   draft.notes = {fmt::format("CRL {} of {} with {} revoked, valid until {}{}", fields.number,
                              issuer.subject().to_string(), fields.entries.size(), rfc3339(fields.next_update),
                              fields.only_authorities ? ", about CAs alone" : ""),
@@ -541,7 +541,7 @@ std::vector<std::string> LocalProvider::judge_crl(const ProviderCall& call) {
                                      spoken_scope(settings_.crl->scope)));
   }
   if (!draft.provider_state.empty()) {  // drafts of earlier versions do not say
-    if (std::string why = why_not_linted(draft, linted_by(ca::Artefact::crl)); !why.empty())
+    if (std::string why = why_not_as_drafted(draft, linted_by(ca::Artefact::crl), key_place()); !why.empty())
       throw outdated_draft(std::move(why));
   }
   std::vector<std::string> reasons;

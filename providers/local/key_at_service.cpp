@@ -31,6 +31,7 @@ Json facts_of_crl(const std::string& provider, const std::string& request, const
 }  // namespace
 
 std::string LocalProvider::key_place() const {
+  if (!settings_.key_service) return "";
   return fmt::format("key {} at provider {}", settings_.key.key, settings_.key_service->provider);
 }
 
@@ -70,6 +71,7 @@ SubmitAnswer LocalProvider::submit_to_service(const ProviderCall& call) {
           Error{ErrorKind::refused,
                 providers::lines(fmt::format("provider {} does not have it signed:", settings_.name), reasons)}};
     }
+    expect_key_at_service(x509::parse_certificate(draft.issuer), call.time_limit / 4);
     Json facts;
     std::optional<x509::TbsCertificate> certificate;
     if (is_crl) {

@@ -27,9 +27,10 @@ inline Json facts_of(const std::string& provider, const std::string& request, co
                        {"to_be_signed_sha256", hex(sha256(tbs.der))}});
 }
 
-// What is kept with a draft (Draft::provider_state): by whom it was linted, and over which bytes.
-std::string linted_state(const std::string& by, ByteView to_be_signed);
-// "" for a draft whose very bytes were linted by those who lint now.
-std::string why_not_linted(const workflow::Draft& draft, const std::string& by);
+// What is kept with a draft (Draft::provider_state): by whom it was linted, over which bytes, and the key at a service
+// that whoever approved saw that it is signed with; "" for a key in a token, whose SPKI is looked at before it signs.
+std::string drafted_state(const std::string& linted_by, const std::string& key, ByteView to_be_signed);
+// "" for a draft whose very bytes were linted by those who lint now, and are for the key that signs now.
+std::string why_not_as_drafted(const workflow::Draft& draft, const std::string& linted_by, const std::string& key);
 
 }  // namespace hsmbridge::local

@@ -32,19 +32,22 @@ std::optional<x509::Certificate> cross_signed_by(const Order& order) {
 
 }  // namespace
 
-std::string linted_state(const std::string& by, ByteView to_be_signed) {
-  return providers::stored({{"linted_by", by}, {"linted_sha256", hex(sha256(to_be_signed))}});
+std::string drafted_state(const std::string& linted_by, const std::string& key, ByteView to_be_signed) {
+  if (key.empty()) return providers::stored({{"linted_by", linted_by}, {"linted_sha256", hex(sha256(to_be_signed))}});
+  return providers::stored({{"linted_by", linted_by}, {"linted_sha256", hex(sha256(to_be_signed))}, {"key", key}});
 }
 
-std::string why_not_linted(const Draft& draft, const std::string& by) {
-  struct Linted {
-    std::string by, sha256;
+std::string why_not_as_drafted(const Draft& draft, const std::string& linted_by, const std::string& key) {
+  struct Drafted {
+    std::string by, sha256, key;
   };
-  const auto linted = providers::stored_state<Linted>(draft.provider_state, [](const providers::Members& in) {
-    return Linted{in.text("linted_by"), in.text("linted_sha256")};
+  const auto drafted = providers::stored_state<Drafted>(draft.provider_state, [](const providers::Members& in) {
+    return Drafted{in.text("linted_by"), in.text("linted_sha256"), in.text("key")};
   });
-  if (linted.sha256 != hex(sha256(draft.to_be_signed))) return "the draft was not linted as it is";
-  if (linted.by != by) return fmt::format("the draft was linted by {}, and {} lint now", linted.by, by);
+  if (drafted.sha256 != hex(sha256(draft.to_be_signed))) return "the draft was not linted as it is";
+  if (drafted.by != linted_by) return fmt::format("the draft was linted by {}, and {} lint now", drafted.by, linted_by);
+  if (!drafted.key.empty() && drafted.key != key)  // drafts of earlier versions do not say
+    return fmt::format("the draft was for {}, and {} would sign it now", drafted.key, key);
   return "";
 }
 
@@ -226,7 +229,7 @@ ProviderDraft LocalProvider::drafted(const Order& order, ByteView csr, Instant n
   const auto found = findings(draft.to_be_signed, profile, now);
   ca::refuse_errors(found);
   for (const ca::LintFinding& finding : found) draft.notes.push_back("lint: " + ca::to_string(finding));
-  draft.provider_state = linted_state(linted_by(ca::Artefact::certificate), draft.to_be_signed);
+  draft.provider_state = drafted_state(linted_by(ca::Artefact::certificate), key_place(), draft.to_be_signed);
   if (!profile.policy_url.empty()) draft.notes.push_back("policy: " + profile.policy_url);
   if (cross_signed) {
     draft.notes.push_back(fmt::format("cross-signs a CA that has a certificate of \"{}\" (serial number {}, until {})",
@@ -286,7 +289,7 @@ std::vector<std::string> LocalProvider::judge(const ProviderCall& call) {
   }
   if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
   expect_number_unused(x509::parse_tbs_certificate(draft.to_be_signed));
-  if (std::string why = why_not_linted(draft, linted_by(ca::Artefact::certificate)); !why.empty())
+  if (std::string why = why_not_as_drafted(draft, linted_by(ca::Artefact::certificate), key_place()); !why.empty())
     throw outdated_draft(std::move(why));
   providers::expect_fit(settings_.name, unfit, remedy());
   const auto distrust = providers::distrust(drafted, parsed(chain()), parsed(dependencies_.anchors(call.order)),

@@ -85,6 +85,9 @@ class SecurosysProvider final : public providers::KeyService {
   std::vector<std::string> check_given_bytes(const workflow::ProviderCall& call);
   // Of mode certificate. Throws outdated_draft where something else would be sent with the CSR than the draft fixes.
   void expect_as_drafted(const workflow::Draft& draft) const;
+  void expect_place_as_drafted(const workflow::Draft& draft) const;  // of bytes that the TSB signs
+  std::vector<std::string> judge_raw(const workflow::ProviderCall& call, const x509::Certificate& now,
+                                     bool waits) const;
   void test_issuer(std::vector<std::string>& learnt);
   ca::Path path_above(const x509::Certificate& signs, const workflow::Order& order) const;
   // `reasons`, with the others where there are any; else throws unavailable where `waits_for` names something.

@@ -55,12 +55,42 @@ ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
     expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
-    return raw_draft(settings_, signs, order, csr, now);
+    ProviderDraft draft = raw_draft(settings_, signs, order, csr, now);
+    draft.provider_state = signing_place(settings_);
+    return draft;
   }
   ProviderDraft draft;
   if (issuer_file_) draft.issuer = *issuer_file_;
   draft.provider_state = beside_csr(settings_);
   return draft;
+}
+
+void SecurosysProvider::expect_place_as_drafted(const Draft& draft) const {
+  if (draft.provider_state.empty()) return;  // of an earlier version
+  const std::string now = signing_place(settings_);
+  if (now == draft.provider_state) return;
+  throw outdated_draft(
+      fmt::format("the draft is for {}, and now {} would sign it", printable(draft.provider_state), printable(now)));
+}
+
+// What a request with these bytes would be refused for. It waits for a CA that is fit, and for a draft of its own where
+// this one is not of the CA as it is now; nothing of that while it waits for something else.
+std::vector<std::string> SecurosysProvider::judge_raw(const ProviderCall& call, const x509::Certificate& now,
+                                                      bool waits) const {
+  // What is signed will be verified with the certificate that it was drafted for.
+  const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
+  const ca::Path above = path_above(drafted, call.order);
+  ca::DraftFaults faults =
+      check_raw_draft(now, above, authorities_ ? parsed(authorities_()) : std::vector<x509::Certificate>{}, call);
+  const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
+  if (!faults.reasons.empty()) {
+    for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
+    return std::move(faults.reasons);
+  }
+  // Built again once what it waits for is there, and not at every look until then.
+  if (!faults.outdated.empty() && !waits) throw outdated_draft(faults.outdated.front());
+  expect_fit(settings_.name, unfit);
+  return {};
 }
 
 void SecurosysProvider::expect_as_drafted(const Draft& draft) const {
@@ -181,22 +211,13 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
         std::move(waits_for));
   }
   const x509::Certificate now = issuer(limit, Freshness::now);
-  // What is signed will be verified with the certificate that it was drafted for.
-  const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
-  const ca::Path above = path_above(drafted, call.order);
-  ca::DraftFaults faults =
-      check_raw_draft(now, above, authorities_ ? parsed(authorities_()) : std::vector<x509::Certificate>{}, call);
-  const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
-  if (!faults.reasons.empty()) {
-    for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
-    return or_wait(std::move(faults.reasons), std::move(waits_for));
+  if (auto reasons = judge_raw(call, now, !waits_for.empty()); !reasons.empty()) {
+    return or_wait(std::move(reasons), std::move(waits_for));
   }
-  // Built again once what it waits for is there, and not at every look until then.
-  if (!faults.outdated.empty() && waits_for.empty()) throw outdated_draft(faults.outdated.front());
-  expect_fit(settings_.name, unfit);
   if (anchors_) {
     for (std::string& reason :
-         providers::distrust(drafted, parsed(chain_), parsed(anchors_(call.order)), call.order.profile, call.now)) {
+         providers::distrust(call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer),
+                             parsed(chain_), parsed(anchors_(call.order)), call.order.profile, call.now)) {
       waits_for.push_back(std::move(reason));
     }
   }

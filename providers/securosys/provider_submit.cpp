@@ -1,8 +1,11 @@
 #include "base/error.h"
+#include "providers/issuing.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/signing.h"
 #include "x509/objects/csr.h"
+
+#include <fmt/core.h>
 
 #include <utility>
 
@@ -65,9 +68,12 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
         return NotAccepted{outdated_draft("the TSB was to certify the CSR itself, and is to sign a certificate now"),
                            std::nullopt};
       }
-      const x509::Validity validity = x509::parse_tbs_certificate(call.draft.to_be_signed).validity;
-      if (std::string why = ca::outlived(validity, call.draft.built_at, call.now); !why.empty()) {
-        return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
+      expect_place_as_drafted(call.draft);
+      const auto reasons = judge_raw(call, issuer(call.time_limit / 4, Freshness::recent), false);
+      if (!reasons.empty()) {
+        return RefusedForGood{
+            Error{ErrorKind::refused,
+                  providers::lines(fmt::format("provider {} does not have it signed:", settings_.name), reasons)}};
       }
     }
     if (settings_.mode == Mode::certificate) expect_as_drafted(call.draft);

@@ -62,6 +62,10 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
   return algorithm;
 }
 
+std::string signing_place(const Settings& settings) {
+  return providers::stored({{"url", settings.url}, {"sign_key", settings.sign_key}});
+}
+
 workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certificate& issuer,
                                   const workflow::Order& order, ByteView csr, Instant now) {
   const x509::SignatureAlgorithm& algorithm = issuing_algorithm(settings, issuer);

@@ -22,6 +22,10 @@ bool issues_certificates_with(std::string_view name, Generation generation);
 // The algorithm of ca::issuing_algorithm, where the TSB has a name for it. Throws invalid_input.
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer);
 
+// Where the bytes of a draft are signed, and with which key, as JSON: Draft::provider_state, so that approvals are for
+// that too. `url`, since a label means something at one TSB only.
+std::string signing_place(const Settings& settings);
+
 // Throws as ca::draft_to_be_signed.
 workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certificate& issuer,
                                   const workflow::Order& order, ByteView csr, Instant now);

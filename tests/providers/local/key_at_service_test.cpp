@@ -489,3 +489,21 @@ TEST_CASE_METHOD(Place, "a schedule asks for one CRL at a time, and not at once 
   clock.set_wall(right + 25h);
   CHECK(due());
 }
+
+TEST_CASE_METHOD(Place, "bytes that were frozen for one key at a service are not handed over for another one") {
+  const Draft draft = drafted();
+  SECTION("the label is another one by now") {
+    settings.key.key = "issuing-2027";
+    make();
+    const SubmitAnswer answer = provider->submit(call(draft));
+    REQUIRE(std::holds_alternative<NotAccepted>(answer));
+    CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+  }
+  SECTION("the service has another key under that label by now") {
+    service->key = leaf.subject_public_key_info();
+    const SubmitAnswer answer = provider->submit(call(draft));
+    REQUIRE(std::holds_alternative<NotAccepted>(answer));
+    CHECK(std::get<NotAccepted>(answer).error.kind() == ErrorKind::conflict);
+  }
+  CHECK(service->submitted.empty());
+}

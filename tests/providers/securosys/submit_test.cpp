@@ -187,3 +187,28 @@ TEST_CASE("a CSR that the TSB was to certify is drafted again where it is to sig
   CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
   CHECK(bench.transport->lines().back() == "POST /v1/sign");
 }
+
+TEST_CASE("bytes that were frozen for one key or CA are not sent to another one") {
+  TsbBench bench;
+  bench.freeze();
+  bench.made.reset();
+  SECTION("the label of the key is another one by now") {
+    bench.settings.sign_key = "other-key";
+    CHECK(bench.settings.issuer);
+  }
+  SECTION("another TSB is configured by now") {
+    bench.settings.url = "https://other.example";
+    CHECK(bench.settings.issuer);
+  }
+  SECTION("the CA has another key by now") {
+    const test::TestCa other("ec:P-256");
+    write_file(*bench.settings.issuer, to_bytes(x509::certificate_to_pem(other.certificate.der)), FileMode::public_0644,
+               Existing::replace);
+    CHECK(bench.settings.issuer);
+  }
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  REQUIRE(std::holds_alternative<NotAccepted>(answer));
+  INFO(std::get<NotAccepted>(answer).error.message());
+  CHECK(says_draft_is_outdated(std::get<NotAccepted>(answer).error));
+  CHECK(bench.transport->sent.empty());
+}

@@ -180,9 +180,8 @@ TEST_CASE("unknown keys and passwords are refused for good with their codes") {
   Flow flow;
   flow.make_ca();
   flow.settings.issuer = flow.rig.dir() + "/ca-key.pem";
-  flow.freeze();
   flow.settings.sign_key = "no-such-key";
-  flow.made.reset();
+  flow.freeze();
   const SubmitAnswer answer = flow.provider().submit(flow.call());
   const Error& error = std::get<RefusedForGood>(answer).error;
   CHECK(error.detail("errorCode") == "650");
