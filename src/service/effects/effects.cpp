@@ -146,6 +146,24 @@ void expect_drafted_for(const workflow::Provider& provider, const workflow::Orde
                                              order.provider, draft.provider_type, provider.type()));
 }
 
+// What was sent to another kind of provider under that name is not this one's to answer for: a CA of this bridge would say
+// of an order at a service that it is provably not there.
+std::string why_not_its_own(const workflow::Provider& provider, const workflow::Order& order,
+                            const workflow::Draft& draft) {
+  if (draft.provider_type.empty() || draft.provider_type == provider.type()) return {};
+  return fmt::format("it was sent to provider {} when that was of type {}, and its type is {} now: look there",
+                     order.provider, draft.provider_type, provider.type());
+}
+
+std::shared_ptr<workflow::Provider> provider_sent_to(Dependencies& world, const Claim& claim) {
+  auto provider = provider_of(world, claim.record.order);
+  if (auto why = why_not_its_own(*provider, claim.record.order, parts_of(claim).draft); !why.empty()) {
+    throw Error{ErrorKind::unavailable, std::move(why)}.hint(fmt::format(
+        "let {} be that one again in the configuration until this request has ended", claim.record.order.provider));
+  }
+  return provider;
+}
+
 // Nor does a CRL: what it says is its CA's to know.
 EffectOutcome draft_crl(Dependencies& world, const workflow::Order& order, Instant now) {
   auto [draft, notes] = made_draft(world, order, {}, now);
@@ -332,6 +350,9 @@ EffectOutcome look_up(Dependencies& world, const Claim& claim, Instant now, Dura
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
+  if (auto why = why_not_its_own(*provider, claim.record.order, parts.draft); !why.empty()) {
+    return outcome(workflow::LookUpInconclusive{attempt, std::move(why)}, actor);
+  }
   auto answer = provider->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
     return outcome(heard(workflow::FoundAtProvider{attempt, {}}, attempt, std::move(found->report), *provider), actor);
@@ -352,13 +373,13 @@ EffectOutcome reported(const Claim& claim, workflow::Report report, const workfl
 
 EffectOutcome poll(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  const auto provider = provider_of(world, claim.record.order);
+  const auto provider = provider_sent_to(world, claim);
   return reported(claim, provider->poll(call_of(world, claim, parts, now, time_limit)), *provider);
 }
 
 EffectOutcome retrieve(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  const auto provider = provider_of(world, claim.record.order);
+  const auto provider = provider_sent_to(world, claim);
   auto report = provider->retrieve(call_of(world, claim, parts, now, time_limit));
   if (!report.result && report.status == workflow::RequestStatus::handed_out) {
     return outcome(workflow::NothingHandedOut{report.message.empty()
@@ -420,7 +441,7 @@ EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Dura
 
 EffectOutcome withdraw(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  const auto provider = provider_of(world, claim.record.order);
+  const auto provider = provider_sent_to(world, claim);
   auto answer = provider->cancel(call_of(world, claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (auto* report = std::get_if<workflow::Report>(&answer)) {

@@ -2,6 +2,7 @@
 #include "service/effects/approved.h"
 
 #include "life.h"
+#include "support/error_of.h"
 #include "support/voter.h"
 
 #include <catch2/catch.hpp>
@@ -166,6 +167,20 @@ TEST_CASE_METHOD(Released, "a draft that was made for another type of provider o
   prepared().draft.provider_type = "scripted";
   CHECK(std::holds_alternative<AnswerLost>(submit()));
   CHECK(provider->times == 1);
+}
+
+TEST_CASE_METHOD(Released, "a provider of another type is asked nothing of what was sent to the one before") {
+  prepared().draft.provider_type = "orchard";
+  claim.effect = {EffectName::look_up, {}, 1, ""};
+  const EventBody event = submit();
+  REQUIRE(std::holds_alternative<LookUpInconclusive>(event));
+  CHECK(std::get<LookUpInconclusive>(event).why.find("when that was of type orchard, and its type is scripted now") !=
+        std::string::npos);
+  for (const EffectName name : {EffectName::poll, EffectName::retrieve, EffectName::withdraw}) {
+    claim.effect = {name, {}, 1, ""};
+    service::Effects effects(world);
+    CHECK(error_of([&] { effects.run(claim, kStart, 10s); }).kind() == ErrorKind::unavailable);
+  }
 }
 
 TEST_CASE_METHOD(Released, "an order without a command is not submitted where its profile wants one now") {
