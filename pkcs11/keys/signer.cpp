@@ -320,7 +320,16 @@ Bytes TokenKey::sign_for(std::string_view leaf, const Json* more, ByteView messa
     const std::lock_guard lock(state_->mutex);
     state_->doubted = true;
   }
-  state_->compare_with_contract(State::Look::always);
+  try {
+    state_->compare_with_contract(State::Look::always);
+  } catch (const Error& error) {
+    // Some key of the token has signed the bytes all the same.
+    if (!row_of(state_->intent.purpose).once) throw;
+    throw Error{ErrorKind::outcome_unknown,
+                fmt::format("token {} answered with a signature that is not that of key {}: {}", state_->token->name(),
+                            key.name, error.message())}
+        .hint(error.hint());
+  }
   throw Error{ErrorKind::corrupt, fmt::format("token {} answered a wrong signature with key {} ({}): it was not used",
                                               state_->token->name(), key.name, algorithm.name)}
       .with("key", candidate_text(key))

@@ -242,6 +242,8 @@ ApprovalAlternative read_alternative(Section& section, const std::vector<PersonS
   if (section.has("timeout") && alternative.timeout <= alternative.timelock) {
     section.problem("timeout", "must be longer than timelock");
   }
+  constexpr Duration kLongest = std::chrono::hours{24 * 30};  // workflow::kLongestApproval
+  if (alternative.timelock >= kLongest) section.problem("timelock", "must be under 30 days: no approval counts longer");
   section.finish();
   return alternative;
 }

@@ -248,6 +248,8 @@ TEST_CASE("approvals are a group, groups, groups with times, or any of such") {
   CHECK(settings.person("ben").accounts == std::vector<std::string>{"ben", "benny"});
   CHECK_FALSE(settings.store.rehearsal);
 
+  CHECK(problems(people + "profiles: {p: {approval: {timelock: 30d, groups: {quorum: 1, of: [ann]}}}}\n")
+            .find("timelock: must be under 30 days: no approval counts longer") != std::string::npos);
   for (const char* nobody : {"[]", "{any: []}"}) {
     CHECK_FALSE(problems(people + "profiles: {p: {approval: " + nobody + "}}\n").empty());
   }
