@@ -124,7 +124,7 @@ void tls_names(const LintSubject& on, LintTexts& found) {
       found.push_back(fmt::format("{} is neither a DNS name nor an IP address", name.text));
     } else if (name.kind == GeneralNameKind::dns && !is_of_the_internet(value)) {
       found.push_back(fmt::format("{} is not a fully qualified domain name", name.text));
-    } else if (value.ends_with(".in-addr.arpa") || value.ends_with(".ip6.arpa")) {
+    } else if (ends_in(lower(value), "in-addr.arpa") || ends_in(lower(value), "ip6.arpa")) {
       found.push_back(fmt::format("{} ends in a reverse zone", name.text));
     } else if (name.kind == GeneralNameKind::dns && is_never_public(lower(value))) {
       found.push_back(fmt::format("{} is no name of the public DNS", name.text));

@@ -2,7 +2,9 @@
 #include "base/text.h"
 #include "ca/lint_rules.h"
 #include "x509/asn1/der.h"
+#include "x509/asn1/unicode.h"
 #include "x509/content/extensions.h"
+#include "x509/names/attribute_types.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 
@@ -90,6 +92,23 @@ void key_usage(const LintSubject& on, LintTexts& found) {
   if (on.content.key_usage && on.content.key_usage->bits == 0) found.emplace_back("a key usage without any usage");
 }
 
+// RFC 8813 §3 of EC keys, RFC 9295 §3 of Ed25519: they encipher nothing, and an Ed25519 key agrees on nothing. A warning,
+// since a profile may name the usages of RSA keys too.
+void key_usage_of_kind(const LintSubject& on, LintTexts& found) {
+  if (!on.content.key_usage || x509::rsa_numbers(on.tbs.spki)) return;
+  x509::KeyType type{};
+  try {
+    type = x509::key_spec_of(on.tbs.spki).type;
+  } catch (const Error&) {
+    return;  // the rule about keys says it
+  }
+  for (const KeyUsage usage : {KeyUsage::key_encipherment, KeyUsage::data_encipherment, KeyUsage::key_agreement}) {
+    const bool is_fine = usage == KeyUsage::key_agreement && type != x509::KeyType::ed25519;
+    if (on.has_usage(usage) && !is_fine)
+      found.push_back(fmt::format("the key usage {}, which a key of that kind has not", to_string(usage)));
+  }
+}
+
 void key_usage_critical(const LintSubject& on, LintTexts& found) {
   if (on.content.key_usage && !on.critical(x509::oids::kKeyUsage)) found.emplace_back("the key usage is not critical");
 }
@@ -122,6 +141,14 @@ void subject_name(const LintSubject& on, LintTexts& found) {
   } catch (const Error& error) {
     found.push_back(error.message());
   }
+  for (const x509::RelativeName& relative : on.content.subject.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
+      const auto at = attribute.value.find('@');
+      const bool is_mailbox = at != std::string::npos && at > 0 && at + 1 < attribute.value.size();
+      if (attribute.type == x509::oids::kEmailAddress && !is_mailbox)
+        found.push_back(fmt::format("emailAddress in the subject is no mail address: \"{}\"", attribute.value));
+    }
+  }
 }
 
 void alternative_names(const LintSubject& on, LintTexts& found) {
@@ -139,16 +166,40 @@ void alternative_names(const LintSubject& on, LintTexts& found) {
   }
 }
 
-// RFC 5280 §4.1.2.4: nothing but PrintableString and UTF8String, apart from those that are IA5String.
+std::string_view string_type_text(x509::StringType type) {
+  return type == x509::StringType::ia5 ? "IA5String" : "PrintableString";
+}
+
+// RFC 5280 §4.1.2.4 and appendix A.1: what is not defined as one of the two is PrintableString or UTF8String.
 void string_types(const LintSubject& on, LintTexts& found) {
   using x509::StringType;
   for (const x509::RelativeName& relative : on.content.subject.relative_names()) {
     for (const x509::NameAttribute& attribute : relative) {
-      if (attribute.string_type != StringType::utf8 && attribute.string_type != StringType::printable &&
-          attribute.string_type != StringType::ia5) {
-        found.push_back(
-            fmt::format("{} in the subject is neither PrintableString nor UTF8String", attribute.type.name()));
+      const auto wanted = x509::attribute_type_rule(attribute.type).string_type;
+      const std::string name = x509::attribute_type_text(attribute.type);
+      if (wanted && attribute.string_type != *wanted) {
+        found.push_back(fmt::format("{} in the subject is no {}", name, string_type_text(*wanted)));
+      } else if (!wanted && attribute.string_type != StringType::utf8 &&
+                 attribute.string_type != StringType::printable) {
+        found.push_back(fmt::format("{} in the subject is neither PrintableString nor UTF8String", name));
+      } else if (attribute.string_type == StringType::printable && !x509::is_printable_string(attribute.value)) {
+        found.push_back(fmt::format("{} in the subject is a PrintableString with characters that none has", name));
       }
+    }
+  }
+}
+
+// X.690 §11.6: what is in a relative name is sorted by its octets; X.501 §9.3: each attribute is there once.
+void subject_encoding(const LintSubject& on, LintTexts& found) {
+  der::Reader names = der::inside(on.content.subject.der(), der::kSequence, "subject");
+  while (!names.at_end()) {
+    der::Reader members = names.enter(der::kSet, "relative name");
+    Bytes last;
+    while (!members.at_end()) {
+      Bytes member = to_bytes(members.any("attribute").whole);
+      if (!last.empty() && !(last < member))
+        found.emplace_back("a relative name of the subject is not written as DER is");
+      last = std::move(member);
     }
   }
 }
@@ -209,11 +260,15 @@ constexpr auto kRfc5280Rows = std::to_array<LintRow>({
      About::everything,
      subject_key_identifier},
     {{"rfc5280-key-usage", "RFC 5280 §4.2.1.3", LintSeverity::error}, About::everything, key_usage},
+    {{"key-usage-of-kind", "RFC 8813 §3, RFC 9295 §3", LintSeverity::warning}, About::everything, key_usage_of_kind},
     {{"rfc5280-key-usage-critical", "RFC 5280 §4.2.1.3", LintSeverity::error}, About::everything, key_usage_critical},
     {{"rfc5280-basic-constraints", "RFC 5280 §4.2.1.9", LintSeverity::error}, About::everything, basic_constraints},
     {{"rfc5280-name-constraints", "RFC 5280 §4.2.1.10", LintSeverity::error}, About::everything, name_constraints},
     {{"rfc5280-subject", "RFC 5280 §4.1.2.6, appendix A.1", LintSeverity::error}, About::everything, subject_name},
-    {{"rfc5280-string-types", "RFC 5280 §4.1.2.4", LintSeverity::error}, About::everything, string_types},
+    {{"rfc5280-string-types", "RFC 5280 §4.1.2.4, appendix A.1", LintSeverity::error}, About::everything, string_types},
+    {{"rfc5280-relative-names", "RFC 5280 §4.1.2.4, X.690 §11.6", LintSeverity::error},
+     About::everything,
+     subject_encoding},
     {{"rfc5280-alternative-names", "RFC 5280 §4.2.1.6", LintSeverity::error}, About::everything, alternative_names},
     {{"rfc5280-policies", "RFC 5280 §4.2.1.4", LintSeverity::error}, About::everything, policies},
     {{"rfc5280-not-critical", "RFC 5280 §4.2.1.13, §4.2.2.1", LintSeverity::error}, About::everything, not_critical},

@@ -77,7 +77,9 @@ std::optional<std::string> host_of_uri(const std::string& uri) {
   if (authority.starts_with('[')) return std::nullopt;
   authority = authority.substr(0, authority.find(':'));
   const bool address = authority.find_first_not_of("0123456789.") == std::string::npos;
-  return authority.empty() || address ? std::nullopt : std::optional(authority);
+  // What is percent-encoded is read otherwise by who connects than by who compares.
+  const bool encoded = authority.find('%') != std::string::npos;
+  return authority.empty() || address || encoded ? std::nullopt : std::optional(authority);
 }
 
 bool uri_within(const GeneralName& name, const GeneralName& base) {
@@ -129,10 +131,48 @@ bool within(const GeneralName& name, const GeneralName& base) {
   }
 }
 
-// For excluded subtrees: whether any host that the name can match lies in the subtree. Only the topmost of a subtree
-// may be missed by within(): what lies further down has more labels than a wildcard stands for.
+// "::ffff:10.0.0.1" is the host 10.0.0.1 for many who connect (RFC 4291 §2.5.5.2).
+bool mapped_within(const GeneralName& name, const GeneralName& base) {
+  static const Bytes kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  const Bytes address = content_of(name);
+  if (address.size() != 16 || !std::equal(kMapped.begin(), kMapped.end(), address.begin())) return false;
+  const Bytes last(address.begin() + 12, address.end());
+  return ip_within({GeneralNameKind::ip, x509::der::element(x509::der::context(7), last), ""}, base);
+}
+
+// "a"@example.com and a@example.com are one mailbox (RFC 5321 §4.1.2).
+std::string unquoted(const std::string& local) {
+  if (local.size() < 2 || local.front() != '"' || local.back() != '"') return local;
+  std::string plain = local.substr(1, local.size() - 2);
+  std::erase(plain, '\\');
+  return plain;
+}
+
+// For excluded subtrees: whether any host that the name can match lies in the subtree, in whatever spelling programs take
+// for that host. Only the topmost of a subtree of DNS names may be missed by within(): what lies further down has more
+// labels than a wildcard stands for.
 bool touches(const GeneralName& name, const GeneralName& base) {
-  return within(name, base) || (name.kind == GeneralNameKind::dns && can_match(lower_text(name), lower_text(base)));
+  if (within(name, base)) return true;
+  switch (name.kind) {
+    case GeneralNameKind::dns:
+      return can_match(lower_text(name), lower_text(base));
+    case GeneralNameKind::ip:
+      return mapped_within(name, base);
+    case GeneralNameKind::email: {
+      const Mailbox limit = mailbox_of(base);
+      return !limit.local.empty() && unquoted(mailbox_of(name).local) == unquoted(limit.local) &&
+             mailbox_of(name).host == limit.host;
+    }
+    case GeneralNameKind::uri: {
+      // With the dot of the root it is the same host.
+      auto host = host_of_uri(lower_text(name));
+      if (!host || !host->ends_with('.')) return false;
+      host->pop_back();
+      return exact_host_within(*host, lower_text(base));
+    }
+    default:
+      return false;
+  }
 }
 
 // A subtree lies within another when everything in it does.

@@ -159,6 +159,31 @@ TEST_CASE("each rule of RFC 5280 finds what is against it, and no other one does
           p.fields[5] = der::sequence(der::set_of(
               {der::sequence(der::oid(x509::oids::kCommonName), der::text(der::kTeletexString, "www.example.com"))}));
         }) == Strings{"rfc5280-string-types"});
+  const auto subject = [](const std::string& type, std::uint8_t tag, const std::string& value) {
+    return broken([&](Pieces& p) {
+      p.fields[5] = der::sequence(der::set_of({der::sequence(der::oid(x509::Oid(type)), der::text(tag, value))}));
+    });
+  };
+  const Strings wrong_type{"rfc5280-string-types"};
+  CHECK(subject("2.5.4.10", der::kPrintableString, "a@b & <d>") == wrong_type);
+  CHECK(subject("2.5.4.3", der::kPrintableString, "*.example.com") == wrong_type);
+  CHECK(subject("2.5.4.3", der::kIa5String, "www.example.com") == wrong_type);
+  CHECK(subject("2.5.4.6", der::kUtf8String, "CH") == wrong_type);
+  CHECK(subject("1.2.840.113549.1.9.1", der::kUtf8String, "ops@example.com") == wrong_type);
+  CHECK(subject("1.2.840.113549.1.9.1", der::kIa5String, "example.com") == Strings{"rfc5280-subject"});
+  CHECK(subject("2.5.4.6", der::kPrintableString, "CH") == Strings{});
+  CHECK(subject("1.2.840.113549.1.9.1", der::kIa5String, "ops@example.com") == Strings{});
+  CHECK(subject("2.5.4.10", der::kPrintableString, "Example (Bern), Inc.") == Strings{});
+  const auto relative = [](const std::string& one, const std::string& other) {
+    const auto attribute = [](const std::string& type) {
+      return der::sequence(der::oid(x509::Oid(type)), der::text(der::kUtf8String, "x"));
+    };
+    return broken(
+        [&](Pieces& p) { p.fields[5] = der::sequence(der::constructed(der::kSet, attribute(one), attribute(other))); });
+  };
+  CHECK(relative("2.5.4.3", "2.5.4.10") == Strings{});
+  CHECK(relative("2.5.4.10", "2.5.4.3") == Strings{"rfc5280-relative-names"});
+  CHECK(relative("2.5.4.3", "2.5.4.3") == Strings{"rfc5280-relative-names"});
   CHECK(broken([](Pieces& p) {
           p.fields[5] = der::sequence(der::set_of(
               {der::sequence(der::oid(x509::oids::kCommonName), der::text(der::kUtf8String, std::string(65, 'a')))}));
@@ -199,8 +224,8 @@ TEST_CASE("each rule of the CA/Browser Forum about servers finds what is against
   CHECK(tls([](Fields& f) { f.content.subject_alternative_names.clear(); }) == Strings{"cabf-tls-names"});
   CHECK(tls([](Fields& f) { f.content.subject = x509::Name::parse("CN=other.example.com"); }) ==
         Strings{"cabf-tls-names"});
-  for (const auto* name :
-       {"dns:server", "email:ops@example.com", "dns:1.2.0.192.in-addr.arpa", "uri:https://a.example/"}) {
+  for (const auto* name : {"dns:server", "email:ops@example.com", "dns:1.2.0.192.in-addr.arpa", "dns:1.IN-ADDR.ARPA",
+                           "dns:in-addr.arpa", "uri:https://a.example/"}) {
     CAPTURE(name);
     CHECK(tls([&](Fields& f) { f.content.subject_alternative_names.push_back(x509::GeneralName::parse(name)); }) ==
           Strings{"cabf-tls-names"});
@@ -211,7 +236,8 @@ TEST_CASE("each rule of the CA/Browser Forum about servers finds what is against
   CHECK(tls([](Fields& f) { f.content.extended_key_usage.push_back(x509::parse_extended_key_usage("codeSigning")); }) ==
         Strings{"cabf-tls-purposes"});
   CHECK(tls([](Fields& f) { f.content.key_usage->add(x509::KeyUsage::key_encipherment); }) ==
-        Strings{"cabf-tls-key-usage"});
+        Strings{"cabf-tls-key-usage", "key-usage-of-kind"});
+  CHECK(tls([](Fields& f) { f.content.key_usage->add(x509::KeyUsage::key_agreement); }) == Strings{});
   CHECK(tls([](Fields& f) { f.content.policies = {x509::parse_policy("1.2.3.4")}; }) == Strings{"cabf-tls-policy"});
   CHECK(tls([](Fields& f) { f.content.policies.push_back(x509::parse_policy("2.23.140.1.2.2")); }) ==
         Strings{"cabf-tls-policy"});

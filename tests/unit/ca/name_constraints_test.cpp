@@ -101,6 +101,25 @@ TEST_CASE("a wildcard is forbidden where a host that it can match is excluded") 
   }
 }
 
+TEST_CASE("another spelling of an excluded name is excluded too") {
+  const auto forbidden = [](const std::string& constraint, const std::string& name) {
+    x509::Content content;
+    content.subject_alternative_names = {x509::GeneralName::parse(name)};
+    x509::NameConstraints limits;
+    x509::add_name_constraint(limits, constraint);
+    return !ca::forbidden_names(content, limits, "the CA").empty();
+  };
+  CHECK(forbidden("excluded;ip:10.0.0.0/8", "ip:::ffff:10.0.0.1"));
+  CHECK_FALSE(forbidden("excluded;ip:10.0.0.0/8", "ip:::ffff:11.0.0.1"));
+  CHECK_FALSE(forbidden("excluded;ip:10.0.0.0/8", "ip:2001:db8::a00:1"));
+  CHECK(forbidden("excluded;uri:evil.example.com", "uri:https://evil.example.com./"));
+  CHECK(forbidden("excluded;uri:evil.example.com", "uri:https://evil%2eexample.com/"));
+  CHECK_FALSE(forbidden("excluded;uri:evil.example.com", "uri:https://good.example.com./"));
+  CHECK(forbidden("excluded;email:ceo@example.com", "email:\"ceo\"@example.com"));
+  CHECK(forbidden("excluded;email:ceo@example.com", "email:\"c\\eo\"@example.com"));
+  CHECK_FALSE(forbidden("excluded;email:ceo@example.com", "email:\"cfo\"@example.com"));
+}
+
 TEST_CASE("every forbidden name is told at once with the constraint that forbids it") {
   Entity issuer(constrained({"permitted;dns:example.com", "excluded;ip:192.0.2.0/24"}));
   const Entity leaf(server("CN=Server", {"dns:www.example.net", "dns:www.example.com", "ip:192.0.2.7"}), &issuer);
