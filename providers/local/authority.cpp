@@ -120,6 +120,12 @@ Bytes LocalProvider::certify_itself(ByteView spki, Instant now) {
   const ca::Root& root = settings_.root->root;
   const auto frozen = frozen_root(settings_.certificate);
   const std::optional<Bytes> before = frozen_there(frozen, root, algorithm, spki);
+  if (!before) {
+    // What fails now leaves no number behind under a name that never had a certificate.
+    ca::refuse_errors(findings(ca::root_to_be_signed(root, algorithm, spki, x509::random_serial(), now), {}, now));
+    dependencies_.open(Purpose::certificate, x509::spki_hash(spki), Json::object({{"provider", settings_.name}}),
+                       kByHand);
+  }
   const Bytes to_be_signed =
       before ? *before
              : ca::root_to_be_signed(root, algorithm, spki, take_serial(root.subject, "", now, std::nullopt), now);

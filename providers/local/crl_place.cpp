@@ -71,6 +71,14 @@ std::optional<CrlThere> crl_there(const CrlPlace& place, const std::vector<CrlPl
     crl.number = ca::crl_number_of(there, issuer);
     list = x509::parse_crl(there).tbs;
   } catch (const Error& error) {
+    if (ca::is_crl_of(there, issuer)) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("{} holds a CRL of {} that this program has not written, and was not "
+                              "replaced: {}",
+                              place.file.string(), issuer.subject().to_string(), error.message())}
+          .hint(
+              "where the CA was elsewhere before: hsmbridge ca adopt; else put the last CRL of this store (DER) back");
+    }
     throw Error{ErrorKind::conflict, fmt::format("{} is not a CRL of {}, and was not replaced: {}", place.file.string(),
                                                  issuer.subject().to_string(), error.message())}
         .hint("name another file under `crl`, or move this one away");

@@ -6,6 +6,7 @@
 #include "providers/local/crl_place.h"
 #include "providers/local/provider.h"
 #include "x509/objects/crl.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 
@@ -108,6 +109,15 @@ std::optional<Bytes> LocalProvider::put_before(const CrlPlace& place) {
   }
 }
 
+void LocalProvider::refuse_elsewhere(const std::string& found) const {
+  throw Error{
+      ErrorKind::conflict,
+      fmt::format("{}, and this store knows of no CRL there: the CA {} was elsewhere before", found, settings_.name)}
+      .hint(fmt::format("no number was taken; take over what the CA did there: hsmbridge ca adopt {}; where its store "
+                        "was lost: hsmbridge ca resume {}",
+                        settings_.name, settings_.name));
+}
+
 void LocalProvider::expect_newest(const std::string& shard, const std::optional<PublishedCrl>& last) {
   expect_newest(place_of(shard), certificate(), last);
 }
@@ -131,6 +141,7 @@ void LocalProvider::expect_not_newer(const Bytes& there, const std::string& url,
     number = ca::crl_number_of(there, issuer);
     this_update = x509::parse_crl(there).tbs.this_update;
   } catch (const Error& error) {
+    if (!last && ca::is_crl_of(there, issuer)) refuse_elsewhere(url + " gives a CRL");
     return tell_unknown(url, error.message());  // not one of this CA
   }
   const std::string digest = hex(sha256(there));
@@ -142,14 +153,7 @@ void LocalProvider::expect_not_newer(const Bytes& there, const std::string& url,
   const bool is_another = has_number(known, number) || has_number(last, number);
   if (!is_another && last && number <= last->number) return;  // an older one, from before it came here
   const std::string gives = fmt::format("{} gives CRL number {} of {}", url, number, rfc3339(this_update));
-  if (!last) {
-    throw Error{ErrorKind::conflict, fmt::format("{}, and this store knows of no CRL there: the CA {} was elsewhere "
-                                                 "before",
-                                                 gives, settings_.name)}
-        .hint(fmt::format("no number was taken; take over what the CA did there: hsmbridge ca adopt {}; where its "
-                          "store was lost: hsmbridge ca resume {}",
-                          settings_.name, settings_.name));
-  }
+  if (!last) refuse_elsewhere(gives);
   throw Error{
       ErrorKind::conflict,
       fmt::format("{}, {}: this store is an older copy of itself, or another program publishes there", gives,
@@ -170,18 +174,29 @@ void LocalProvider::expect_begun_here(const x509::Certificate& issuer) {
   }
   const CrlPlace& place = places.front();
   if (dependencies_.revocations().last_crl(id, place.distribution_point())) return;
-  std::optional<CrlThere> there;
+  Bytes there;
   try {
-    there = crl_there(place, settings_.crl->shards, issuer);
-  } catch (const Error&) {
-    there.reset();  // not one of this CA
+    there = read_file(place.file, ca::kLargestCrl);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
   }
-  if (there) {
-    throw Error{ErrorKind::conflict, fmt::format("{} holds CRL number {} of the CA {}, which this store has not "
-                                                 "published: it was elsewhere before",
-                                                 place.file.string(), there->number, settings_.name)}
-        .hint(
-            fmt::format("nothing was issued; take over what the CA did there: hsmbridge ca adopt {}", settings_.name));
+  if (ca::is_crl_of(there, issuer)) {
+    std::string which = "a CRL";
+    try {
+      which = fmt::format("CRL number {}", ca::crl_number_of(x509::read_crl(there), issuer));
+    } catch (const Error&) {
+      which += " without a number";
+    }
+    std::error_code unknown;
+    const bool has_log =
+        settings_.serial_log && std::filesystem::file_size(*settings_.serial_log, unknown) > 0 && !unknown;
+    throw Error{ErrorKind::conflict, fmt::format("{} holds {} of the CA {}, which this store has not published: it was "
+                                                 "elsewhere before",
+                                                 place.file.string(), which, settings_.name)}
+        .hint(fmt::format("nothing was issued; {}: hsmbridge ca {} {}",
+                          has_log ? "it has signed with another store of this program (serial_log)"
+                                  : "take over what the CA did there",
+                          has_log ? "resume" : "adopt", settings_.name));
   }
   expect_newest(place, issuer, std::nullopt);
 }

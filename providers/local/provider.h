@@ -177,6 +177,7 @@ class LocalProvider final : public workflow::Provider, public workflow::Certific
   std::optional<Bytes> fetched_crl(const workflow::CrlPlace& place);
   std::optional<Bytes> put_before(const workflow::CrlPlace& place);
   void tell_unknown(const std::string& url, const std::string& why) const;
+  [[noreturn]] void refuse_elsewhere(const std::string& found) const;
   // Of a CA that has issued nothing here: throws conflict where a CRL of it is out that somebody else has published.
   void expect_begun_here(const x509::Certificate& issuer);
   // Throws what speaks against any CRL of the CA there.

@@ -5,6 +5,7 @@
 #include "x509/asn1/der.h"
 #include "x509/content/extensions.h"
 #include "x509/judge/same_name.h"
+#include "x509/objects/pem.h"
 #include "x509/objects/signed_object.h"
 
 #include <fmt/core.h>
@@ -238,6 +239,16 @@ std::string distribution_point_of(const x509::TbsCertList& list) {
 
 bool is_only_of_authorities(const x509::TbsCertList& list) {
   return list.issuing_distribution_point && list.issuing_distribution_point->only_authorities;
+}
+
+bool is_crl_of(ByteView file, const x509::Certificate& issuer) {
+  try {
+    const x509::CertificateList list = x509::parse_crl(x509::read_crl(file));
+    return x509::likeness(list.tbs.issuer, issuer.subject()) <= x509::Likeness::other_spelling &&
+           x509::is_signed_by(list.parts, issuer.spki());
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer) {

@@ -72,6 +72,14 @@ void expect_crl_signer(const x509::Certificate& issuer);
 // Throws invalid_input for a list without a number, or with one that this program does not give.
 std::uint64_t crl_number(const x509::TbsCertList& list);
 
+// No last CRL of another program has it or a higher one: that leaves numbers for the CRLs after it, of which a store counts
+// to 2^63.
+inline constexpr std::int64_t kHighestCrlNumber = std::int64_t{1} << 62U;
+
+// Whether a file (PEM or DER) is a CRL that this issuer has signed, whatever it says: with or without a number, of any
+// scope. False for anything else.
+bool is_crl_of(ByteView file, const x509::Certificate& issuer);
+
 // What somebody published as the CRL of this issuer: its number. Throws invalid_input for what is none, of another
 // issuer, without a number, or not signed by its key.
 std::uint64_t crl_number_of(ByteView crl, const x509::Certificate& issuer);

@@ -124,7 +124,9 @@ class Comparison {
     const bool self_issued = same_ca(certificate.subject(), issuer_.subject());
     const auto found = all_.find(serial);
     if (found == all_.end()) {
-      if (sources_.index && !self_issued) problem(fmt::format("the index lacks {} (serial number {})", place, serial));
+      // Of a lost store the index may be that of the program before.
+      if (sources_.index && !sources_.known && !self_issued)
+        problem(fmt::format("the index lacks {} (serial number {})", place, serial));
       all_[serial] = {serial, certificate.subject().to_string(),   certificate.tbs.validity.not_after, std::nullopt,
                       place,  x509::spki_hash(certificate.spki()), holder_of(certificate.content())};
     } else if (found->second.not_after != certificate.tbs.validity.not_after) {
@@ -151,6 +153,11 @@ class Comparison {
   LastCrl last_of(const InventorySources::File& file, const x509::TbsCertList& list) const {
     LastCrl last;
     last.number = prefixed(file.name, [&] { return crl_number_of(file.der, issuer_); });
+    if (last.number >= static_cast<std::uint64_t>(kHighestCrlNumber)) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} has the number {}, after which there is no room for those "
+                                                        "that follow it",
+                                                        file.name, last.number)};
+    }
     last.this_update = list.this_update;
     last.next_update = list.next_update.value_or(list.this_update);
     if (last.this_update > now_) {
@@ -265,7 +272,7 @@ class Comparison {
                                  sources_.index ? "the index" : "what is given of its certificates"));
     }
     IssuedBefore& one = found->second;
-    if (sources_.index && !one.revoked) {
+    if (sources_.index && !sources_.known && !one.revoked) {
       return problem(
           fmt::format("{} revokes {}, and {} does not say so: it is older than the CRL", crl, serial, one.place));
     }

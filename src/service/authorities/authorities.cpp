@@ -1,7 +1,9 @@
 #include "service/authorities/authorities.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_io.h"
 #include "ca/crl.h"
 #include "service/content/ask.h"
 #include "service/content/brought_csr.h"
@@ -13,8 +15,11 @@
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 
+#include <cerrno>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -49,6 +54,17 @@ void refuse_existing(const Authority& authority) {
         .hint(fmt::format("look at it: hsmbridge ca show {}", authority.name));
   }
   expect_folder_takes_files(authority.view.file);
+}
+
+// One process makes a root at a time.
+Descriptor take_turn(const std::filesystem::path& certificate) {
+  const std::string file = certificate.string() + ".lock";
+  Descriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock.valid()) throw system_error("cannot open", file, errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    throw Error{ErrorKind::unavailable, fmt::format("another process makes {} at this moment", certificate.string())};
+  }
+  return lock;
 }
 
 // What it would sign may be something that the store that was lost has signed otherwise.
@@ -202,6 +218,9 @@ NewRoot plan_root(Bridge& bridge, workflow::Store& store, const std::string& nam
 
 Bytes make_root(const Actor& actor, Bridge& bridge, workflow::Store& store, Logbook& log, const NewRoot& root) {
   const auto& [name, view] = root.authority;
+  // While a person was asked another process may have made it: then it would sign a second one.
+  const Descriptor turn = take_turn(view.file);
+  refuse_existing(root.authority);
   const auto ring = bridge.key_ring(view.token);
   if (!root.key_is_there) make_keys(*ring, log, {{view.key}, *view.root_key, workflow::KeyUse::sign, std::nullopt});
   const auto key = public_key(*ring, log, view.key);
@@ -423,7 +442,7 @@ std::vector<std::optional<CrlAtUrl>> look_at_urls(const Authority& authority) {
   return look_at_urls(view.crls, x509::parse_certificate(*view.certificate));
 }
 
-NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {
+SubordinateRequest subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted) {
   const Authority made = authority(bridge, wanted.name);
   refuse_existing(made);
   refuse_key_at_provider(
@@ -455,10 +474,20 @@ NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const N
     refuse_certified(store, key, made.view.token);
     request.key = made.view.key;
   }
-  refuse_name_of_other(bridge, store, made, build_ask(nullptr, &profile, request.wishes).content.subject, to_be_made,
+  const x509::Name subject = build_ask(nullptr, &profile, request.wishes).content.subject;
+  refuse_name_of_other(bridge, store, made, subject, to_be_made,
                        "give it a subject of its own: another profile of requests (--profile), which a profile of the "
                        "CA above is `for`");
-  return request;
+  return {std::move(request), workflow::issuer_id(subject), ring->match(made.view.key).empty()};
+}
+
+void begin_subordinate(const Actor& actor, workflow::Store& store, const std::string& name,
+                       const SubordinateRequest& request, Instant now) {
+  if (!request.begins || store.restored() || !store.suspended(request.issuer)) return;
+  workflow::Takeover begun;
+  begun.issuer = request.issuer;
+  begun.from = workflow::Takeover::From::a_lost_store;
+  store.take_over(begun, "ca-begun", Json::object({{"provider", name}, {"issuer", begun.issuer}}), actor.name, now);
 }
 
 }  // namespace hsmbridge::service

@@ -114,6 +114,14 @@ struct NewSubordinate {
 };
 // The request that brings it: its key is made where it is not there, and its certificate goes to its file. The same words
 // while that request is open ask for the same again. Throws what plan_root throws.
-NewEnrolment subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted);
+struct SubordinateRequest {
+  NewEnrolment enrolment;
+  std::string issuer;   // workflow::issuer_id of the CA that is to be
+  bool begins = false;  // no key is there that could have done anything under its name
+};
+SubordinateRequest subordinate_request(Bridge& bridge, workflow::Store& store, const NewSubordinate& wanted);
+// Before it is enrolled, in a store that was restored once: nothing is to be told of a CA that begins now.
+void begin_subordinate(const Actor& actor, workflow::Store& store, const std::string& name,
+                       const SubordinateRequest& request, Instant now);
 
 }  // namespace hsmbridge::service

@@ -282,6 +282,14 @@ void take_crls(std::vector<CrlFile> files, PlannedTakeover& planned, ca::Invento
       if (crl.to.shard.empty() && to == nullptr) to = &crl;
       if (!crl.to.shard.empty() && crl.to.url == point) to = &crl;
     }
+    // Of this program's own: that of a shard is no other one's, and certificates name it.
+    const bool is_shards = to != nullptr && to->to.shard.empty() && planned.crls.size() > 1 && !point.empty() &&
+                           point != to->to.url && planned.takeover.from == Takeover::From::a_lost_store;
+    if (is_shards) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is the CRL at {}, and no shard of the CA {} is there",
+                                                        file.name, point, planned.authority.name)}
+          .hint("set `shards` and `url` under `crl` back to what they were when the store was lost");
+    }
     if (to == nullptr || !to->der.empty()) {
       throw Error{ErrorKind::invalid_input,
                   to == nullptr
@@ -392,7 +400,17 @@ bool has_worked_here(const Authority& authority, const std::string& issuer, work
 // nothing there, unless the lost store had taken it over since the backup: nothing tells that.
 void expect_new_here(PlannedTakeover& planned, workflow::Store& store) {
   const auto why = store.suspended(planned.takeover.issuer);
-  if (!why || planned.takeover.from == Takeover::From::a_lost_store) return;
+  if (planned.takeover.from == Takeover::From::a_lost_store) return;
+  // With a store that is not there any more: its log says what was signed, and `ca adopt` does not read it.
+  const auto& log = planned.authority.view.serial_log;
+  std::error_code unknown;
+  if (!why && log && store.serials_taken(planned.takeover.issuer) == 0 &&
+      std::filesystem::file_size(*log, unknown) > 0 && !unknown) {
+    throw Error{ErrorKind::refused, fmt::format("the CA {} has signed with another store of this program: {} says what",
+                                                planned.authority.name, log->string())}
+        .hint(fmt::format("hsmbridge ca resume {}", planned.authority.name));
+  }
+  if (!why) return;
   const std::string& name = planned.authority.name;
   if (has_worked_here(planned.authority, planned.takeover.issuer, store)) {
     throw Error{ErrorKind::refused, fmt::format("the CA {} is suspended: {}", name, *why)}.hint(

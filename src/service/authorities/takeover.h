@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ca/crl.h"
 #include "ca/inventory.h"
 #include "service/actor.h"
 #include "service/authorities/authorities.h"
@@ -19,6 +20,9 @@
 //   take_over       the last CRL in its place, everything of it in the store in one transaction, and the first CRL
 //                   here, which revokes all that the last one did (where the key is at a provider: with `ca crl`)
 namespace hsmbridge::service {
+
+// What TakeoverSources::next_crl_number may be at most.
+inline constexpr std::int64_t kHighestNextCrlNumber = ca::kHighestCrlNumber;
 
 // The files of the CA, as they were typed.
 struct TakeoverSources {

@@ -290,6 +290,40 @@ TEST_CASE_METHOD(OldCa, "in a store that was restored a CA is taken over that wa
   }
 }
 
+TEST_CASE_METHOD(OldCa, "a CA that has signed with another store of this program is resumed, and not adopted") {
+  std::string config = cli.read("hsmbridge.yaml");
+  const std::string line = "    certificate: old.pem\n";
+  cli.write("hsmbridge.yaml", config.insert(config.find(line), "    serial_log: old.log\n"));
+  cli.write("old.log", "V\t270101000000Z\t\t2000\tunknown\t/CN=leaf\n");
+  const auto refused = adopt();
+  CHECK(refused.status == 4);
+  has(flat(refused.err), "the CA old has signed with another store of this program");
+  has(flat(refused.err), "hsmbridge ca resume old");
+}
+
+TEST_CASE_METHOD(OldCa, "a CRL of a CA in its place tells in any form that the CA was elsewhere before") {
+  SECTION("as openssl writes it, in PEM") {
+    std::filesystem::copy(cli / "last.pem", cli / "published.crl");
+    CHECK(cli.exists("published.crl"));
+  }
+  SECTION("without a number") {
+    std::string config = cli.read("openssl.cnf");
+    const std::string number = "crlnumber = crlnumber\n";
+    cli.write("openssl.cnf", config.erase(config.find(number), number.size()));
+    publish("numberless.pem");
+    good({"openssl", "crl", "-in", "numberless.pem", "-outform", "DER", "-out", "published.crl"});
+    CHECK(cli.exists("published.crl"));
+  }
+  const auto issued = cli.run({"enroll", "--profile", "server", "--new-key", "www", "--subject", "CN=www.example.com",
+                               "--san", "dns:www.example.com"});
+  CHECK(issued.status != 0);
+  CHECK_FALSE(cli.exists("www.pem"));
+  has(flat(issued.out + issued.err), "hsmbridge ca adopt old");
+  const auto crl = cli.run({"ca", "crl", "old"});
+  CHECK(crl.status == 1);
+  has(flat(crl.err), "hsmbridge ca adopt");
+}
+
 TEST_CASE_METHOD(OldCa, "without an index the CRL must be the one that the certificates name") {
   std::string config = cli.read("openssl.cnf");
   const std::string leaf = "basicConstraints = CA:FALSE\n";

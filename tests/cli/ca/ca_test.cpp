@@ -60,6 +60,21 @@ TEST_CASE_METHOD(Place, "a CA that has a certificate is not made again, and its 
   CHECK(unasked.status != 0);
 }
 
+TEST_CASE_METHOD(Place, "processes that make one root at the same time make one certificate") {
+  const std::string program = Cli::program().string();
+  const auto held = cli.other({"flock", "root.pem.lock", program, "ca", "init", "root", "--yes"});
+  CHECK(held.status == 5);
+  has(flat(held.err), "another process makes");
+  CHECK_FALSE(cli.exists("root.pem"));
+  cli.other({"sh", "-c", "for i in 1 2 3 4 5 6; do '" + program + "' ca init root --yes >out.$i 2>&1 & done; wait"});
+  CHECK(cli.exists("root.pem"));
+  CHECK_FALSE(cli.exists("root.pem.tbs"));
+  const auto count = cli.other({"sqlite3", "store.db",
+                                "SELECT count(*) FROM leaves WHERE json_extract(CAST(data AS TEXT), '$.kind') = "
+                                "'ca-initialised'"});
+  CHECK(count.out == "1\n");
+}
+
 TEST_CASE_METHOD(Place, "a key of another kind than the configuration says makes no root") {
   REQUIRE(cli.run({"key", "generate", "--token", "root", "--label", "root-2026", "--spec", "ec:P-256"}).status == 0);
   const auto refused = cli.run({"ca", "init", "root", "--yes"});

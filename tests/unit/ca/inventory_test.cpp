@@ -316,6 +316,22 @@ TEST_CASE_METHOD(OldCa, "a CRL that cannot be continued is refused") {
   }
 }
 
+TEST_CASE_METHOD(OldCa, "of a lost store an older index tells what was issued, and the CRL what is revoked since") {
+  sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}, {Bytes{0x10}, kNow - 30h, 4}});
+  says(why(), "it is older than the CRL");
+  sources.known = [](const std::string&) -> std::optional<Instant> { return std::nullopt; };
+  CHECK(why() == "");
+  CHECK(taken().revoked.size() == 2);
+}
+
+TEST_CASE_METHOD(OldCa, "a CRL number after which there is hardly another one is refused") {
+  constexpr std::uint64_t kTooHigh = std::uint64_t{1} << 62U;
+  sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}}, kTooHigh - 1);
+  CHECK(why() == "");
+  sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}}, kTooHigh);
+  says(why(), "there is no room for those that follow it");
+}
+
 TEST_CASE_METHOD(OldCa, "a CRL about CAs alone is continued, unless a certificate of another kind is known") {
   sources.crl = crl({{Bytes{0x11}, kNow - 48h, 1}}, 7, kNow - 24h, true);
   const auto all = taken();

@@ -23,9 +23,6 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// That leaves numbers for the CRLs after it: a store counts to 2^63.
-constexpr long kHighestNumber = 1L << 62U;
-
 using commandline::Option;
 using commandline::Positional;
 using commandline::safe;
@@ -105,10 +102,12 @@ ExitCode init(Invocation& invocation) {
   }
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  const auto request = service::subordinate_request(*wiring, *store, wanted);
+  const auto planned = service::subordinate_request(*wiring, *store, wanted);
+  const auto& request = planned.enrolment;
   ask(invocation, fmt::format("{} key {} in token {}, and ask {} for a certificate of a CA?",
                               request.new_key ? "Make the" : "Use the", safe(request.new_key.value_or(*request.key)),
                               safe(*request.token), safe(*parent)));
+  service::begin_subordinate(wiring->actor(), *store, name, planned, wiring->clock().now());
   const auto made = service::enroll(wiring->actor(), *wiring, *store, request);
   if (made.how == service::Enrolment::How::open) {
     invocation.output.note(fmt::format("request {} is open for exactly this: going on with it", made.id.str()));
@@ -251,7 +250,7 @@ service::TakeoverSources sources_of(const Arguments& arguments, From from) {
   } else if (const auto file = arguments.text("--crl")) {
     sources.crls.emplace_back(*file);
   }
-  if (const auto number = arguments.number("--next-crl-number", 1, kHighestNumber)) {
+  if (const auto number = arguments.number("--next-crl-number", 1, service::kHighestNextCrlNumber)) {
     sources.next_crl_number = static_cast<std::uint64_t>(*number);
   }
   return sources;
